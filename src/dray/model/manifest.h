@@ -1,0 +1,58 @@
+// The manifest: the record of one release. Format: docs/formats/manifest.md.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dray/base/json.h"
+#include "dray/base/time.h"
+#include "dray/model/snapshot.h"
+
+namespace dray {
+
+struct ManifestFile {
+  std::string path;
+  std::uint64_t size = 0;
+  std::string sha256;           // always known: computed on the way
+  std::string git_sha1;         // where the publisher states it
+  std::uint64_t part_size = 0;  // 0 for an object made in one piece
+  std::vector<std::uint64_t>
+      part_crc64;    // CRC64NVME of each part; one entry for an object in one piece
+  std::string etag;  // the store's, "" where it has none
+  bool operator==(const ManifestFile&) const = default;
+};
+
+struct Manifest {
+  std::string name;
+  std::string version;
+  Origin origin;
+  ModelInfo info;
+  std::vector<ManifestFile> files;            // sorted by path, unique
+  std::vector<std::string> include, exclude;  // the selection's patterns, as given
+  bool all_files = false;
+  Json transforms = Json::array();  // in order; empty for a plain import
+  Json lineage = Json::object();
+  std::vector<std::string> allows;  // rules that were allowed, e.g. "unverified-source"
+  UnixTime created = 0;
+  std::string created_by;   // "dray/0.1.0"
+  std::string root_digest;  // "sha256:<hex>", see root_digest_of
+
+  std::uint64_t total_bytes() const;
+  const ManifestFile* find(std::string_view path) const;
+  bool operator==(const Manifest&) const = default;
+};
+
+/// "sha256:<hex>" over the lines "<sha256>  <size>  <path>\n" of all files, sorted by path
+/// bytewise: one value that names the whole content.
+std::string root_digest_of(const std::vector<ManifestFile>& files);
+
+/// Canonical JSON text (sorted keys, two-space indentation): equal manifests give equal bytes.
+std::string to_json_text(const Manifest& manifest);
+/// Throws Code::malformed: size/depth limits, wrong types, unsafe paths, a root digest that does
+/// not fit, a format version newer than this reader's ("read it with dray …"). Unknown fields are
+/// ignored.
+Manifest parse_manifest(std::string_view text, std::string_view what);
+
+}  // namespace dray
