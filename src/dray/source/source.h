@@ -1,0 +1,54 @@
+// The read side of a transfer.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "dray/base/bytes.h"
+#include "dray/model/selection.h"
+#include "dray/model/snapshot.h"
+
+namespace dray {
+
+/// Bytes that can only be had in order, one member after another, in one pass (a compressed layer).
+/// Used by one thread.
+class OrderedReader {
+ public:
+  virtual ~OrderedReader() = default;
+  /// Next member, or nullptr at the end, which is where the whole is proved against its digest: a
+  /// mismatch throws Code::verification there, so nothing may be published before it returned
+  /// nullptr.
+  virtual const FileEntry* next() = 0;
+  /// Fills `out` with the member's next bytes; throws when the member ends early.
+  virtual void read(MutableBytes out) = 0;
+};
+
+/// Thread-safe. Constructors do no I/O.
+class Source {
+ public:
+  virtual ~Source() = default;
+  /// Metadata only, pinned to one commit; every later read is of that commit. Call once, first.
+  virtual Snapshot snapshot(const std::stop_token& stop) = 0;
+  /// Fills `out` with exactly the bytes from `offset` on. One try: no retries inside except finding
+  /// a signed URL again. Errors carry Side::source and whether another try may help. A source that
+  /// changed is Code::verification or Code::conflict, permanent.
+  virtual void read(const FileEntry& file, std::uint64_t offset, MutableBytes out,
+                    const std::stop_token& stop) = 0;
+  /// False: read() works, but each call costs the whole file up to the range (a mirror that ignores
+  /// Range); the engine then reads each file once, in order, by `open_ordered`.
+  virtual bool random_access() const { return true; }
+  /// One pass over exactly `files`, in an order of the reader's choice. Only where random_access()
+  /// is false.
+  virtual std::unique_ptr<OrderedReader> open_ordered(const std::vector<FileEntry>& files,
+                                                      const std::stop_token& stop);
+  /// For progress and errors: "hf://org/name".
+  virtual std::string name() const = 0;
+};
+
+/// The whole content of a small file, read with retries; Code::malformed above `limit` bytes.
+std::string read_small(Source& source, const FileEntry& file, std::uint64_t limit,
+                       const std::stop_token& stop);
+
+}  // namespace dray
