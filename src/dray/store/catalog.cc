@@ -1,0 +1,191 @@
+#include "dray/store/catalog.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "dray/base/error.h"
+#include "dray/base/json.h"
+#include "dray/store/layout.h"
+
+namespace dray {
+
+namespace {
+
+constexpr std::uint64_t kLayoutVersion = 1;
+constexpr std::string_view kLayoutFormat = "dray-store";
+constexpr std::string_view kJson = ".json";
+constexpr std::size_t kMostShown = 8;
+
+std::string joined(const std::vector<std::string>& items, std::string_view prefix) {
+  // The newest are at the end, and those are what someone looks for.
+  const std::size_t begin = items.size() > kMostShown ? items.size() - kMostShown : 0;
+  std::string out = begin > 0 ? "…" : "";
+  for (std::size_t i = begin; i < items.size(); ++i) {
+    if (!out.empty()) out += ", ";
+    out += fmt::format("{}{}", prefix, items[i]);
+  }
+  return out;
+}
+
+/// Edit distance, for names of at most 128 characters.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0u : 1u)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+/// The name that was probably meant, or "".
+std::string closest(std::string_view wanted, const std::vector<std::string>& names) {
+  const std::string folded = fold_name(wanted);
+  std::string best;
+  std::size_t best_distance = std::max<std::size_t>(2, folded.size() / 4) + 1;
+  for (const auto& name : names) {
+    const std::size_t d = distance(folded, fold_name(name));
+    if (d < best_distance) {
+      best = name;
+      best_distance = d;
+    }
+  }
+  return best;
+}
+
+Error unknown_model(Store& store, std::string_view name, const std::stop_token& stop) {
+  const auto models = list_models(store, stop);
+  std::string hint;
+  if (models.empty()) {
+    hint = fmt::format("{} holds no releases; dray import puts one there", store.properties().uri);
+  } else if (const std::string close = closest(name, models); !close.empty()) {
+    hint = fmt::format("did you mean {}?", close);
+  } else {
+    hint = fmt::format("dray list shows what is there: {}", joined(models, ""));
+  }
+  return Error(Code::not_found, "there is no such model")
+      .on("find", fmt::format("{} in {}", name, store.properties().uri))
+      .hint(std::move(hint));
+}
+
+Error unknown_release(Store& store, const Reference& reference, std::string message,
+                      const std::stop_token& stop) {
+  const auto versions = list_versions(store, reference.name, stop);
+  if (versions.empty()) return unknown_model(store, reference.name, stop);
+  std::string hint = "there are " + joined(versions, reference.name + ":");
+  if (!reference.alias.empty()) {
+    std::vector<std::string> aliases;
+    for (const auto& move : list_aliases(store, reference.name, stop))
+      aliases.push_back(move.alias);
+    hint = aliases.empty() ? "it has no aliases; " + hint
+                           : fmt::format("its aliases are {}", joined(aliases, ""));
+  }
+  return Error(Code::not_found, std::move(message))
+      .on("find", fmt::format("{} in {}", reference.text(), store.properties().uri))
+      .hint(std::move(hint));
+}
+
+}  // namespace
+
+void check_store_layout(Store& store, const std::stop_token& stop) {
+  const auto text = store.state().get(layout_key(), stop);
+  if (!text) return;
+  const std::string what = fmt::format("{} of {}", layout_key(), store.properties().uri);
+  const Json json = parse_json(*text, what);
+  if (get_string(json, "format", what) != kLayoutFormat)
+    throw Error(Code::malformed, "is not a description of a store").on("read", what);
+  const std::uint64_t version = get_u64(json, "format_version", what);
+  if (version > kLayoutVersion)
+    throw Error(Code::unsupported, fmt::format("the store has layout {}, this dray knows layout {}",
+                                               version, kLayoutVersion))
+        .on("open", store.properties().uri)
+        .hint("use the dray version that wrote it, or a later one");
+}
+
+std::optional<Manifest> find_manifest(Store& store, std::string_view name, std::string_view version,
+                                      const std::stop_token& stop) {
+  const std::string key = manifest_key(name, version);
+  const auto text = store.state().get(key, stop);
+  if (!text) return std::nullopt;
+  const std::string what = fmt::format("manifest of {}:{}", name, version);
+  Manifest manifest = parse_manifest(*text, what);
+  if (manifest.name != name || manifest.version != version)
+    throw Error(Code::malformed,
+                fmt::format("it is the manifest of {}:{}", manifest.name, manifest.version))
+        .on("read", what)
+        .hint(fmt::format("{} was copied or renamed; import the release again", key));
+  return manifest;
+}
+
+Manifest resolve_release(Store& store, const Reference& reference, const std::stop_token& stop) {
+  std::string version = reference.version;
+  if (!reference.alias.empty()) {
+    const auto move = find_alias(store, reference.name, reference.alias, stop);
+    if (!move || move->version.empty())
+      throw unknown_release(store, reference, "there is no such alias", stop);
+    version = move->version;
+  } else if (version.empty()) {
+    const auto versions = list_versions(store, reference.name, stop);
+    if (versions.empty()) throw unknown_model(store, reference.name, stop);
+    version = versions.back();
+  }
+  if (auto manifest = find_manifest(store, reference.name, version, stop)) return *manifest;
+  throw unknown_release(
+      store, reference,
+      reference.alias.empty()
+          ? "there is no such version"
+          : fmt::format("the alias points to version {}, which is not there", version),
+      stop);
+}
+
+std::vector<std::string> list_models(Store& store, const std::stop_token& stop) {
+  return store.list_names(".dray/releases/", stop);
+}
+
+std::vector<std::string> list_versions(Store& store, std::string_view name,
+                                       const std::stop_token& stop) {
+  std::vector<std::string> out;
+  for (auto& entry : store.list_names(manifest_prefix(name), stop)) {
+    if (!entry.ends_with(kJson)) continue;
+    entry.resize(entry.size() - kJson.size());
+    out.push_back(std::move(entry));
+  }
+  std::sort(out.begin(), out.end(),
+            [](const auto& a, const auto& b) { return version_less(a, b); });
+  return out;
+}
+
+bool publish_manifest(Store& store, const Manifest& manifest, const std::stop_token& stop) {
+  const std::string key = manifest_key(manifest.name, manifest.version);
+  const std::string text = to_json_text(manifest);
+  // Twice: it may be removed between the two looks.
+  for (int i = 0; i < 2; ++i) {
+    if (store.state().create_if_absent(key, text, stop)) return true;
+    const auto there = find_manifest(store, manifest.name, manifest.version, stop);
+    if (!there) continue;
+    const bool same_origin = there->origin.kind == manifest.origin.kind &&
+                             there->origin.uri == manifest.origin.uri &&
+                             there->origin.commit == manifest.origin.commit;
+    if (same_origin && there->root_digest == manifest.root_digest) return false;
+    throw Error(Code::conflict, same_origin
+                                    ? fmt::format("it is there with other content ({}, not {})",
+                                                  there->root_digest, manifest.root_digest)
+                                    : fmt::format("it is there from {}", there->origin.uri))
+        .on("publish", fmt::format("{}:{}", manifest.name, manifest.version))
+        .from(Side::destination)
+        .hint("a version never changes: choose another one with --version");
+  }
+  throw Error(Code::conflict, "its manifest is made and removed by someone else at the same time")
+      .on("publish", fmt::format("{}:{}", manifest.name, manifest.version))
+      .from(Side::destination)
+      .transient();
+}
+
+}  // namespace dray

@@ -1,0 +1,65 @@
+// Stores from what people write: "s3://bucket[/prefix]", "dir:/path", or a name that the
+// configuration gives.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "dray/base/error.h"
+#include "dray/http/retry.h"
+#include "dray/s3/profile.h"
+#include "dray/store/store.h"
+
+namespace dray {
+
+/// How a bucket is reached, where the environment and AWS's own files do not say it. Nothing secret
+/// in it.
+struct S3Access {
+  std::string endpoint;  // "https://s3.example.com"; "" = environment, profile, AWS
+  std::string region;
+  std::string ca_file;     // PEM
+  std::string addressing;  // "", "auto", "path", "virtual"
+  std::string profile;     // of ~/.aws; by name, so keys from the environment do not count
+  /// Names of environment variables that hold the keys; "" = the usual chain.
+  std::string access_key_env, secret_key_env, session_token_env;
+  std::optional<bool> verify_tls;
+  bool anonymous = false;
+  /// Sent with every object that is made: {"x-amz-server-side-encryption", "aws:kms"} …; names
+  /// lower-case.
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+/// A store that the configuration names.
+struct NamedStore {
+  std::string name;  // letters, digits, `._-`
+  std::string uri;   // "s3://…" or "dir:…"
+  S3Access s3;
+};
+
+struct StoreOptions {
+  std::vector<NamedStore> named;
+  S3Access s3;  // of "s3://…" given as such (flags)
+  http::RetryPolicy retry;
+  Side side = Side::destination;
+  s3::Environment env = s3::process_environment();
+  /// Where findings about S3 endpoints are kept; "" = nowhere. Endpoints on loopback are asked anew
+  /// by each process: behind the same port may be another server tomorrow.
+  std::filesystem::path endpoint_cache = default_endpoint_cache();
+
+  static std::filesystem::path default_endpoint_cache();  // $XDG_CACHE_HOME/dray/endpoints.json
+};
+
+/// Reads the configuration of S3 access but does not connect: preflight() does. A name without
+/// scheme is looked up in `options.named`. Code::usage for what is no store, Code::unsupported for
+/// "oci://".
+std::unique_ptr<Store> open_store(std::string_view text, const StoreOptions& options);
+
+/// "dir:$XDG_DATA_HOME/dray/store": where releases go when nothing is said.
+std::string default_store();
+
+}  // namespace dray

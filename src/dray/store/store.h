@@ -1,0 +1,169 @@
+// The write side of a transfer: objects in a place where releases are kept.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dray/base/bytes.h"
+#include "dray/store/state.h"
+
+namespace dray {
+
+/// How an object is cut into parts; a function of its size and the store only, so that a later run
+/// agrees.
+struct PartLayout {
+  std::uint64_t object_size = 0;
+  std::uint64_t part_size = 0;  // a multiple of 8 MiB; > 0
+  bool in_order = false;        // parts must be put ascending, one at a time
+  std::uint64_t count() const {
+    return object_size == 0 ? 1 : (object_size + part_size - 1) / part_size;
+  }
+  ByteRange part(std::uint64_t index) const;  // index from 0
+};
+
+struct ObjectSpec {
+  std::string key;  // below the store's root: "model-data/name/1.0.0/model.safetensors"
+  std::uint64_t size = 0;
+  std::string sha256;  // where known beforehand, else ""
+  std::string content_type = "application/octet-stream";
+  std::vector<std::pair<std::string, std::string>>
+      metadata;  // names lower-case, values printable ASCII
+};
+
+/// One finished part. `crc64` is CRC64NVME of its bytes; `etag` is what the store answered ("" if
+/// it has none).
+struct PutPart {
+  std::uint64_t index = 0;
+  std::uint64_t size = 0;
+  std::uint64_t crc64 = 0;
+  std::string etag;
+};
+
+/// What a later process needs to take up an unfinished upload.
+struct SavedUpload {
+  std::string id;  // the store's upload id, or a temporary name
+  std::uint64_t part_size = 0;
+  std::vector<PutPart> parts;  // acknowledged and hashed by the transfer that saved this
+};
+
+/// An object as the store holds it.
+struct StoredObject {
+  std::string key;
+  std::uint64_t size = 0;
+  std::string etag;
+  std::optional<std::uint64_t> crc64;  // full-object CRC64NVME where the store states it
+  std::vector<std::pair<std::string, std::string>> metadata;  // filled by stat()
+  std::string meta(std::string_view name) const;              // "" if absent
+};
+
+/// put() of an in-order store: bytes before `offset` are safe, those from it on must be put again.
+class Rewind : public std::exception {
+ public:
+  explicit Rewind(std::uint64_t from) : offset(from) {}
+  const char* what() const noexcept override { return "the store asks for bytes again"; }
+  std::uint64_t offset;
+};
+
+/// One object being made of parts. put() may be called from several threads unless
+/// layout().in_order; the rest by one. Nothing is visible under the key before commit(); the
+/// destructor abandons nothing by itself: an upload left alone can be taken up later from saved().
+class Upload {
+ public:
+  virtual ~Upload() = default;
+  virtual PartLayout layout() const = 0;
+  /// Opaque id to save for `SavedUpload`.
+  virtual std::string id() const = 0;
+  /// Parts of the saved upload that the store still holds unchanged (proved by size and ETag or
+  /// checksum).
+  virtual std::vector<PutPart> present() = 0;
+  /// Sends one part, borrowing `bytes` until it returns; the same index again replaces it. One try.
+  /// May throw Rewind in an in-order store.
+  virtual PutPart put(std::uint64_t index, Bytes bytes, std::uint64_t crc64,
+                      const std::stop_token& stop) = 0;
+  /// Makes the object from exactly these parts, in order, and proves it (size, checksums). An
+  /// object already there with the same content is success; other content is Code::conflict.
+  /// Settles lost replies by reading back.
+  virtual StoredObject commit(const std::vector<PutPart>& parts, const std::string& sha256,
+                              const std::stop_token& stop) = 0;
+  /// Removes what was sent. Idempotent; failures are logged (gc finds the rest).
+  virtual void abandon() noexcept = 0;
+};
+
+struct Listed {
+  std::string key;
+  std::uint64_t size = 0;
+  std::string etag;
+};
+
+struct UnfinishedUpload {
+  std::string key;
+  std::string id;
+};
+
+/// Declared, not probed by callers.
+struct StoreProperties {
+  std::string uri;           // "s3://bucket/prefix", "dir:/path"; no trailing slash
+  std::string kind;          // "s3", "dir"
+  bool local_disk = false;   // bytes written here are on this machine's disk
+  bool server_copy = false;  // copy() moves no bytes through this process
+};
+
+/// A place for releases; thread-safe. Constructors do no I/O.
+class Store {
+ public:
+  virtual ~Store() = default;
+  virtual const StoreProperties& properties() const = 0;
+  /// Before the first model byte: credentials, existence, permission to write, and what the
+  /// endpoint proves to honour. Throws auth, not_found, storage … with the next step as hint.
+  virtual void preflight(const std::stop_token& stop) = 0;
+  /// Small objects beside the data: manifests, aliases, journals (keys below ".dray/").
+  virtual StateStore& state() = 0;
+
+  virtual PartLayout layout(std::uint64_t object_size) const = 0;
+  /// Begins an upload, or takes up `saved` (of this transfer only) if it still exists; if it does
+  /// not, begins anew and present() is empty. Objects of one part go through create().
+  virtual std::unique_ptr<Upload> begin(const ObjectSpec& spec, const SavedUpload* saved,
+                                        const std::stop_token& stop) = 0;
+  /// Makes an object of at most one part (also an empty one) in a single atomic step from verified
+  /// bytes. Existing content: as Upload::commit. One try, safe to repeat.
+  virtual StoredObject create(const ObjectSpec& spec, Bytes bytes, const std::string& sha256,
+                              const std::stop_token& stop) = 0;
+  /// Copies a stored object to a new key inside the store, the source pinned by `from.etag` and
+  /// checked before and after; nullopt if the store cannot do it for this object, also because it
+  /// is no longer there or has changed: then the bytes must come from elsewhere. The caller knows
+  /// that the content is the same. Existing content at the new key: as Upload::commit.
+  virtual std::optional<StoredObject> copy(const StoredObject& from, const ObjectSpec& spec,
+                                           const std::stop_token& stop) = 0;
+
+  virtual std::optional<StoredObject> stat(const std::string& key, const std::stop_token& stop) = 0;
+  /// All objects whose key begins with `prefix`, sorted by key (bytewise); dray's own records below
+  /// ".dray/" too.
+  virtual std::vector<Listed> list(const std::string& prefix, const std::stop_token& stop) = 0;
+  /// Names directly below `prefix` (which ends in '/' or is ""): the next path segment of each,
+  /// without '/', sorted.
+  virtual std::vector<std::string> list_names(const std::string& prefix,
+                                              const std::stop_token& stop) = 0;
+  /// Fills `out` from `offset` on; `etag` ("" = any) pins the object: another one is
+  /// Code::precondition, none is Code::not_found, permanent both. One try.
+  virtual void read(const std::string& key, const std::string& etag, std::uint64_t offset,
+                    MutableBytes out, const std::stop_token& stop) = 0;
+  /// Absent is success.
+  virtual void remove(const std::string& key, const std::stop_token& stop) = 0;
+  /// Uploads that were begun and neither committed nor abandoned, of keys that begin with `prefix`;
+  /// anyone's, so a journal must say which are ours.
+  virtual std::vector<UnfinishedUpload> unfinished(const std::string& prefix,
+                                                   const std::stop_token& stop) = 0;
+  virtual void abandon(const UnfinishedUpload& upload, const std::stop_token& stop) = 0;
+  /// Where a server finds the folder `key` ("s3://bucket/…/", "/path/…"); ends in '/'.
+  virtual std::string serving_uri(const std::string& key) const = 0;
+  /// Bytes that can still be written, nullopt where the store does not tell.
+  virtual std::optional<std::uint64_t> free_bytes() { return std::nullopt; }
+};
+
+}  // namespace dray
