@@ -1,0 +1,138 @@
+#include "dray/transfer/claim.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+
+#include "dray/base/digest.h"
+#include "dray/base/error.h"
+#include "dray/base/failpoint.h"
+#include "dray/base/log.h"
+#include "dray/base/time.h"
+#include "dray/model/reference.h"
+#include "dray/store/layout.h"
+
+namespace dray {
+
+namespace {
+
+std::string holder(const FoundJournal& found) {
+  if (!found.journal)
+    return fmt::format("a writer whose journal cannot be read ({})", found.problem);
+  return fmt::format("process {} on {}", found.journal->writer.pid, found.journal->writer.host);
+}
+
+std::chrono::milliseconds random_pause() {
+  std::random_device random;
+  return std::chrono::milliseconds(100 + random() % 400);
+}
+
+/// The first living writer other than `mine`; dead ones are collected.
+const FoundJournal* living(const std::vector<FoundJournal>& found, const std::string& mine) {
+  for (const auto& f : found)
+    if (f.key != mine && f.alive) return &f;
+  return nullptr;
+}
+
+}  // namespace
+
+std::string transfer_id(std::string_view name, std::string_view version) {
+  std::string text(name);
+  text += '\0';
+  text += version;
+  return Sha256::hex_of(as_bytes(text)).substr(0, 16);
+}
+
+std::vector<FoundJournal> find_journals(StateStore& state, const std::string& prefix,
+                                        std::chrono::seconds ttl, const std::stop_token& stop) {
+  std::vector<FoundJournal> found;
+  for (const StateItem& item : state.list(prefix, stop)) {
+    if (!item.key.ends_with(".json")) continue;
+    const auto text = state.get(item.key, stop);
+    if (!text) continue;  // released between the listing and the read
+    FoundJournal f;
+    f.key = item.key;
+    f.age = item.age;
+    f.alive = item.age < ttl;
+    try {
+      f.journal = parse_journal(*text, item.key);
+      if (f.journal->released || surely_dead(f.journal->writer)) f.alive = false;
+    } catch (const Error& error) {
+      f.problem = error.message();
+    }
+    found.push_back(std::move(f));
+  }
+  return found;
+}
+
+Claim Claim::acquire(StateStore& state, const Journal& mine, const ClaimOptions& options,
+                     const std::stop_token& stop) {
+  const std::string id = transfer_id(mine.name, mine.version);
+  Claim claim(state, transfer_prefix(id), journal_key(id, mine.writer.id), options.ttl);
+  const auto until = std::chrono::steady_clock::now() + options.wait;
+  auto tell = std::chrono::steady_clock::now();
+  for (;;) {
+    throw_if_stopped(stop);
+    auto found = find_journals(state, claim.prefix_, options.ttl, stop);
+    const FoundJournal* other = living(found, claim.key_);
+    if (other == nullptr) {
+      state.put(claim.key_, to_json_text(mine), stop);
+      failpoint("claim-put");
+      found = find_journals(state, claim.prefix_, options.ttl, stop);
+      other = living(found, claim.key_);
+      if (other == nullptr) {
+        for (auto& f : found) {
+          if (f.key == claim.key_ || !f.journal) continue;
+          claim.inherited_keys_.push_back(f.key);
+          claim.inherited_.push_back(std::move(*f.journal));
+        }
+        std::sort(claim.inherited_.begin(), claim.inherited_.end(),
+                  [](const Journal& a, const Journal& b) { return a.created > b.created; });
+        return claim;
+      }
+      state.remove(claim.key_, stop);
+      if (!wait_for(stop, random_pause())) throw_if_stopped(stop);
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= until) {
+      throw Error(Code::locked,
+                  fmt::format("{} is being written by {}",
+                              Reference{mine.name, mine.version, ""}.text(), holder(*other)))
+          .hint(fmt::format("wait for it (--wait 10m), or, if it is dead, try again in {} s",
+                            std::max<std::int64_t>(1, (options.ttl - other->age).count())));
+    }
+    if (options.on_wait && now >= tell) {
+      options.on_wait("waiting for " + holder(*other));
+      tell = now + std::chrono::seconds(10);
+    }
+    wait_for(stop, std::chrono::milliseconds(500));
+  }
+}
+
+void Claim::save(const Journal& journal, const std::stop_token& stop) {
+  // A process that was held (suspended, swapped out) for longer than the claim lives may have been
+  // replaced.
+  bool still_mine = false;
+  for (const StateItem& item : state_->list(prefix_, stop)) {
+    if (item.key == key_) still_mine = true;
+  }
+  if (!still_mine)
+    throw Error(Code::locked, "another writer took this release over while this process was held")
+        .on("renew the claim of", Reference{journal.name, journal.version, ""}.text())
+        .hint("run the same command again to see where it stands");
+  state_->put(key_, to_json_text(journal), stop);
+  failpoint("journal-saved");
+  for (const auto& key : inherited_keys_) state_->remove(key, stop);
+  inherited_keys_.clear();
+}
+
+void Claim::withdraw(const std::stop_token& stop) { state_->remove(key_, stop); }
+
+void Claim::release(const std::stop_token& stop) {
+  for (const auto& key : inherited_keys_) state_->remove(key, stop);
+  inherited_keys_.clear();
+  state_->remove(key_, stop);
+}
+
+}  // namespace dray

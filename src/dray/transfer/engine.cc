@@ -1,0 +1,246 @@
+#include "dray/transfer/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+#include <thread>
+
+#include "dray/base/log.h"
+#include "dray/base/time.h"
+#include "dray/transfer/engine_impl.h"
+
+namespace dray {
+
+namespace {
+
+constexpr std::uint64_t kOverhead = 64 * kMiB;  // code, stacks, connections
+
+std::uint64_t buffer_budget(const TransferOptions& options) {
+  return options.memory > 2 * kOverhead ? options.memory - kOverhead : kOverhead;
+}
+
+int fetch_slots(const TransferOptions& options) {
+  const std::uint64_t fit = std::max<std::uint64_t>(1, buffer_budget(options) / options.block);
+  return static_cast<int>(
+      std::min<std::uint64_t>(fit, static_cast<std::uint64_t>(std::max(1, options.connections))));
+}
+
+}  // namespace
+
+Engine::Engine(Source& source, Store& store, const TransferOptions& options, Progress& progress)
+    : impl_(std::make_unique<Impl>(source, store, options, progress)) {}
+Engine::~Engine() = default;
+
+std::vector<ObjectResult> Engine::run(const TransferPlan& plan,
+                                      const std::vector<JournalObject>& known,
+                                      std::function<void()> changed, const std::stop_token& stop) {
+  return impl_->run(plan, known, std::move(changed), stop);
+}
+
+std::vector<JournalObject> Engine::state() const { return impl_->state(); }
+
+Engine::Impl::Impl(Source& source, Store& store, const TransferOptions& options, Progress& progress)
+    : source_(source),
+      store_(store),
+      options_(options),
+      progress_(progress),
+      rate_(options.limit_rate),
+      pool_(buffer_budget(options)),
+      fetch_limit_(fetch_slots(options)),
+      fetch_slots_(fetch_slots(options)) {}
+
+std::vector<ObjectResult> Engine::Impl::run(const TransferPlan& plan,
+                                            const std::vector<JournalObject>& known,
+                                            std::function<void()> changed,
+                                            const std::stop_token& stop) {
+  check_plan(plan);
+  changed_ = std::move(changed);
+  prepare(plan, known);
+  {
+    std::stop_callback on_stop(stop, [this] {
+      stop_.request_stop();
+      Lock lock(mutex_);
+      over_ = true;
+      cv_.notify_all();
+    });
+    std::vector<std::jthread> workers;
+    const auto start = [&](int count, void (Impl::*work)()) {
+      for (int i = 0; i < count; ++i)
+        workers.emplace_back([this, work] { guarded([this, work] { (this->*work)(); }); });
+    };
+    if (ordered_)
+      start(1, &Impl::feed_in_order);
+    else
+      start(fetch_slots_, &Impl::fetch_worker);
+    start(std::max(1, options_.uploads), &Impl::put_worker);
+  }
+  for (const auto& object : objects_) {
+    if (!object->wrong || !object->upload) continue;
+    object->upload->abandon();
+    object->upload.reset();
+    object->saved_id.clear();
+  }
+  if (error_) throw *error_;
+  throw_if_stopped(stop);
+  std::vector<ObjectResult> results;
+  for (const auto& object : objects_) results.push_back(*object->result);
+  return results;
+}
+
+void Engine::Impl::prepare(const TransferPlan& plan, const std::vector<JournalObject>& known) {
+  Lock lock(mutex_);
+  plan_ = &plan;
+  std::uint64_t largest = 0;
+  for (const auto& object : plan.objects) {
+    const PartLayout layout = store_.layout(object.spec.size);
+    const std::uint64_t part = std::min(layout.part_size, layout.object_size);
+    largest = std::max(largest, object.transform ? part + options_.block : part);
+  }
+  if (largest > pool_.budget())
+    pool_ = BufferPool(largest);  // one part is the least that a transfer needs
+  ordered_ = !source_.random_access();
+  for (const auto& object : plan.objects) {
+    objects_.push_back(std::make_unique<ObjectRun>(plan, object, store_.layout(object.spec.size)));
+    ObjectRun& run = *objects_.back();
+    run.by_parts = ordered_;
+    if (object.transform) run.transform.emplace();
+    const auto it = std::lower_bound(
+        known.begin(), known.end(), object.spec.key,
+        [](const JournalObject& k, const std::string& key) { return k.key < key; });
+    if (it != known.end() && it->key == object.spec.key) take_up(run, *it);
+  }
+  rank_ = -1;
+  next_rank(lock);
+}
+
+void Engine::Impl::take_up(ObjectRun& object, const JournalObject& known) {
+  if (known.done) {
+    object.state = ObjectState::done;
+    object.result = known.done;
+    progress_.reused(object.plan->spec.size);
+    progress_.file_done(object.plan->label, object.plan->spec.size);
+    return;
+  }
+  if (known.upload.part_size != object.layout.part_size) return;
+  object.saved_id = known.upload.id;
+  object.saved_parts = known.upload.parts;
+  object.saved_hash = known.hash;
+}
+
+/// Goes to the lowest rank that has something to do; with none left the transfer is over.
+void Engine::Impl::next_rank(const Lock& lock) {
+  while (rank_left_ == 0) {
+    int next = -1;
+    for (const auto& object : objects_)
+      if (object->plan->rank > rank_ && (next < 0 || object->plan->rank < next))
+        next = object->plan->rank;
+    if (next < 0) {
+      over_ = true;
+      break;
+    }
+    rank_ = next;
+    for (const auto& object : objects_) {
+      if (object->plan->rank != rank_ || object->state == ObjectState::done) continue;
+      ++rank_left_;
+      if (object->state == ObjectState::sealed)
+        puts_.push_back({object.get(), nullptr});  // waited for its rank
+    }
+  }
+  static_cast<void>(lock);
+  cv_.notify_all();
+}
+
+void Engine::Impl::finished(const Lock& lock, ObjectRun& object, ObjectResult result) {
+  object.state = ObjectState::done;
+  object.result = std::move(result);
+  object.upload.reset();
+  progress_.file_done(object.plan->label, object.plan->spec.size);
+  --rank_left_;
+  next_rank(lock);
+  if (changed_) changed_();
+}
+
+void Engine::Impl::guarded(const std::function<void()>& work) noexcept {
+  try {
+    work();
+  } catch (...) {
+    fail(current_error());
+  }
+}
+
+void Engine::Impl::fail(const Error& error) {
+  Lock lock(mutex_);
+  if (!error_) error_ = error;
+  over_ = true;
+  cv_.notify_all();
+  lock.unlock();
+  stop_.request_stop();
+}
+
+/// Counts a failure against the budget of its part and waits; throws when another try is of no use.
+void Engine::Impl::before_retry(const Error& error, int& failures) {
+  throw_if_stopped(stop_.get_token());
+  if (!error.retryable()) throw error;
+  ++failures;
+  const http::RetryPolicy& policy = options_.retry;
+  if (failures >= policy.tries)
+    throw Error(error.code(), fmt::format("gave up after {} tries", failures))
+        .on(error.verb(), error.object())
+        .from(error.side())
+        .hint(error.hint().empty() ? "run the same command again to go on where it stopped"
+                                   : error.hint())
+        .because(error)
+        .transient();
+  progress_.retried();
+  const double scale = 0.5 + 0.5 * (static_cast<double>(std::random_device{}() % 1000) / 1000);
+  const std::chrono::milliseconds exponential = std::min<std::chrono::milliseconds>(
+      policy.cap, policy.base * (1LL << std::min(failures - 1, 20)));
+  auto wait = std::chrono::milliseconds(
+      static_cast<std::int64_t>(static_cast<double>(exponential.count()) * scale));
+  if (error.retry_after())
+    wait = std::max(wait, std::min(*error.retry_after(), policy.longest_wait));
+  log(LogLevel::debug, "again in {} ms: {}", wait.count(), error.what());
+  if (error.code() == Code::throttled && error.side() == Side::source) {
+    Lock lock(mutex_);
+    fetch_limit_ = std::max(1, fetch_limit_ / 2);
+    smooth_ = 0;
+    paused_until_ = std::max(paused_until_, std::chrono::steady_clock::now() + wait);
+    progress_.waiting(
+        fmt::format("the source asks to slow down, going on in {} s", (wait.count() + 999) / 1000));
+  }
+  if (policy.on_retry) policy.on_retry(error, wait);
+  const bool go_on =
+      policy.sleep ? policy.sleep(stop_.get_token(), wait) : wait_for(stop_.get_token(), wait);
+  if (!go_on) throw_if_stopped(stop_.get_token());
+}
+
+std::vector<JournalObject> Engine::Impl::state() const {
+  Lock lock(mutex_);
+  std::vector<JournalObject> out;
+  for (const auto& object : objects_) {
+    JournalObject known;
+    known.key = object->plan->spec.key;
+    if (object->result) {
+      known.done = object->result;
+    } else {
+      known.upload.id = object->saved_id;
+      known.upload.part_size = object->layout.part_size;
+      known.upload.parts = object->saved_parts;
+      if (object->upload) {
+        known.upload.id = object->upload->id();
+        known.upload.parts.clear();
+        for (const auto& part : object->parts)
+          if (part.stored) known.upload.parts.push_back(*part.stored);
+      }
+      known.hash = object->saved_hash;
+      if (known.upload.id.empty()) continue;
+    }
+    out.push_back(std::move(known));
+  }
+  std::sort(out.begin(), out.end(),
+            [](const JournalObject& a, const JournalObject& b) { return a.key < b.key; });
+  return out;
+}
+
+}  // namespace dray

@@ -1,0 +1,57 @@
+// The part engine: moves the objects of a plan from a source into a store, verified, within a
+// memory budget.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "dray/source/source.h"
+#include "dray/store/store.h"
+#include "dray/transfer/journal.h"
+#include "dray/transfer/options.h"
+#include "dray/transfer/plan.h"
+#include "dray/transfer/progress.h"
+
+namespace dray {
+
+/// How it works:
+/// - An object's input is cut into chunks (a store part; for transforms 8 MiB of input). A chunk
+/// takes its memory when it is
+///   opened, and chunks are opened in the order of the object's bytes: the one that ordered hashing
+///   waits for always has memory, so the budget cannot deadlock.
+/// - Fetch workers fill chunks by blocks, in parallel. Whoever completes the block at the hash
+/// frontier hashes on from there
+///   while the bytes are warm. A chunk that is full goes to the put workers at once; its memory is
+///   free when it is hashed and acknowledged.
+/// - An object of several parts is committed when all parts are acknowledged and every unit in it
+/// is verified. An object of
+///   one part is made in one step after it is verified. Objects of a rank follow those of lower
+///   ranks.
+/// - On a digest mismatch the object is fetched once more; parts whose CRC64 differs are put again;
+/// a second mismatch ends
+///   the transfer.
+class Engine {
+ public:
+  /// Borrows all; they must outlive the engine.
+  Engine(Source& source, Store& store, const TransferOptions& options, Progress& progress);
+  ~Engine();
+
+  /// Carries out `plan`. `known` (sorted by key) is what an earlier run left: finished objects are
+  /// skipped, unfinished uploads taken up. `changed` is called (from any thread, must be quick)
+  /// when something worth saving soon happened. Results are in plan order. Throws the first error;
+  /// uploads then stay as they are, to be taken up by state().
+  std::vector<ObjectResult> run(const TransferPlan& plan, const std::vector<JournalObject>& known,
+                                std::function<void()> changed, const std::stop_token& stop);
+
+  /// What a later run needs, at this moment, sorted by key. Thread-safe, also after run() threw.
+  std::vector<JournalObject> state() const;
+
+  class Impl;  // engine_impl.h; not for other rooms
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dray

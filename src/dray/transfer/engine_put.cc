@@ -1,0 +1,178 @@
+// Storing parts, and making objects of them.
+#include <algorithm>
+
+#include "dray/base/failpoint.h"
+#include "dray/base/log.h"
+#include "dray/transfer/engine_impl.h"
+
+namespace dray {
+
+void Engine::Impl::put_worker() {
+  Lock lock(mutex_);
+  for (;;) {
+    cv_.wait(lock, [this] { return over_ || !puts_.empty(); });
+    if (over_) return;
+    const PutTask task = puts_.front();
+    puts_.pop_front();
+    if (task.chunk != nullptr) task.chunk->putting = true;
+    lock.unlock();
+    if (task.chunk != nullptr)
+      put_part(*task.object, *task.chunk);
+    else
+      commit(*task.object);
+    lock.lock();
+  }
+}
+
+void Engine::Impl::put_due(const Lock& lock, ObjectRun& object, Chunk& chunk) {
+  chunk.put_due = true;
+  if (object.layout.in_order) {
+    pump_in_order(lock, object);
+  } else {
+    puts_.push_back({&object, &chunk});
+    cv_.notify_all();
+  }
+}
+
+/// In-order stores get one part at a time, the next one.
+void Engine::Impl::pump_in_order(const Lock&, ObjectRun& object) {
+  if (object.in_order_busy || object.state == ObjectState::draining) return;
+  auto& chunks = object.transform ? object.transform->outputs : object.chunks;
+  const auto it = chunks.find(object.in_order_next);
+  if (it == chunks.end() || !it->second.put_due || it->second.putting) return;
+  object.in_order_busy = true;
+  puts_.push_back({&object, &it->second});
+  cv_.notify_all();
+}
+
+void Engine::Impl::put_part(ObjectRun& object, Chunk& chunk) {
+  int failures = chunk.failures;
+  try {
+    const Bytes bytes = chunk.buffer.bytes().first(static_cast<std::size_t>(chunk.range.length));
+    const PutPart part = with_retries(failures, [&] {
+      return object.upload->put(chunk.index, bytes, chunk.crc, stop_.get_token());
+    });
+    failpoint("part-put");
+    progress_.stored(chunk.range.length);
+    Lock lock(mutex_);
+    part_stored(lock, object, chunk, part);
+  } catch (const Rewind& rewind) {
+    Lock lock(mutex_);
+    rewound(lock, object, chunk, rewind.offset);
+  }
+}
+
+void Engine::Impl::part_stored(Lock& lock, ObjectRun& object, Chunk& chunk, const PutPart& part) {
+  object.parts[part.index].stored = part;
+  chunk.put_due = chunk.putting = false;
+  if (object.layout.in_order) {
+    object.in_order_busy = false;
+    object.in_order_next = part.index + 1;
+    while (object.in_order_next < object.parts.size() && object.parts[object.in_order_next].stored)
+      ++object.in_order_next;
+  }
+  if (object.transform)
+    forget(lock, object, chunk);
+  else
+    release_if_done(lock, object, chunk);
+  if (object.layout.in_order) pump_in_order(lock, object);
+  seal_if_ready(lock, object);
+}
+
+/// A part of a transform's output has been dealt with: its memory serves the next one.
+void Engine::Impl::forget(const Lock& lock, ObjectRun& object, Chunk& chunk) {
+  object.transform->spare.push_back(std::move(chunk.buffer));
+  object.transform->outputs.erase(chunk.index);
+  restart_if_drained(lock, object);
+  cv_.notify_all();
+}
+
+/// The store lost what came after `offset`. Parts still in memory are put again from there; others
+/// are fetched again.
+void Engine::Impl::rewound(const Lock& lock, ObjectRun& object, Chunk& chunk,
+                           std::uint64_t offset) {
+  constexpr int kMostRewinds = 16;
+  if (++object.rewinds > kMostRewinds)
+    throw Error(Code::server, "the store keeps forgetting what it acknowledged")
+        .on("put", object.plan->spec.key)
+        .from(Side::destination)
+        .transient();
+  warn("{}: the store asks for the bytes from {} on again", object.plan->label, offset);
+  progress_.retried();
+  chunk.putting = false;
+  object.in_order_busy = false;
+  const std::uint64_t next = offset / object.layout.part_size;
+  for (std::uint64_t i = next; i < object.parts.size(); ++i) {
+    const bool was_stored = object.parts[i].stored.has_value();
+    object.parts[i].stored.reset();
+    if (object.transform || !was_stored) continue;
+    if (const auto it = object.chunks.find(i); it == object.chunks.end())
+      object.again.insert(i);
+    else
+      it->second.put_due = true;
+  }
+  object.in_order_next = next;
+  if (next < chunk.index && (object.transform || ordered_)) {
+    // These bytes cannot be had from the middle: all come once more, and what the store kept is not
+    // sent again.
+    drain(lock, object);
+    return;
+  }
+  if (!object.again.empty() && std::find(active_.begin(), active_.end(), &object) == active_.end())
+    active_.push_back(&object);
+  pump_in_order(lock, object);
+  cv_.notify_all();
+}
+
+/// Queues the last step of an object when everything before it is done and its rank has come.
+void Engine::Impl::seal_if_ready(const Lock&, ObjectRun& object) {
+  if (object.state != ObjectState::open || !object.verified || object.held) return;
+  if (!object.single() && !object.all_stored()) return;
+  object.state = ObjectState::sealed;
+  if (object.plan->rank == rank_) puts_.push_back({&object, nullptr});
+  cv_.notify_all();
+}
+
+void Engine::Impl::commit(ObjectRun& object) {
+  const std::stop_token stop = stop_.get_token();
+  const ObjectPlan& plan = *object.plan;
+  ObjectResult result{plan.spec.key, plan.spec.size, "", 0, {}, "", true};
+  result.sha256 = object.transform ? object.transform->sha.hex() : object.hasher->sha256();
+  int failures = 0;
+  failpoint("before-commit");
+  if (object.single()) {
+    auto& chunks = object.transform ? object.transform->outputs : object.chunks;
+    const Bytes bytes =
+        chunks.empty()
+            ? Bytes()
+            : Bytes(chunks.at(0).buffer.bytes()).first(static_cast<std::size_t>(plan.spec.size));
+    result.part_crc64 = {chunks.empty() ? 0 : chunks.at(0).crc};
+    result.etag = with_retries(failures, [&] {
+                    return store_.create(plan.spec, bytes, result.sha256, stop);
+                  }).etag;
+    progress_.stored(plan.spec.size);
+  } else {
+    std::vector<PutPart> parts;
+    for (const auto& part : object.parts) {
+      parts.push_back(*part.stored);
+      result.part_crc64.push_back(part.stored->crc64);
+    }
+    result.part_size = object.layout.part_size;
+    result.etag = with_retries(failures, [&] {
+                    return object.upload->commit(parts, result.sha256, stop);
+                  }).etag;
+  }
+  failpoint("after-commit");
+  Lock lock(mutex_);
+  for (auto& [index, chunk] : object.chunks) pool_.give(std::move(chunk.buffer));
+  object.chunks.clear();
+  if (object.transform) {
+    for (auto& [index, chunk] : object.transform->outputs) pool_.give(std::move(chunk.buffer));
+    object.transform->outputs.clear();
+    for (auto& buffer : object.transform->spare) pool_.give(std::move(buffer));
+    object.transform->spare.clear();
+  }
+  finished(lock, object, std::move(result));
+}
+
+}  // namespace dray

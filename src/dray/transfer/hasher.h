@@ -1,0 +1,49 @@
+// Hashing an object's input in order, and proving each verification unit when its last byte came
+// by.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dray/base/digest.h"
+#include "dray/transfer/journal.h"
+#include "dray/transfer/plan.h"
+
+namespace dray {
+
+/// Used by one thread at a time. Holds references to the plan, which must outlive it.
+class InputHasher {
+ public:
+  InputHasher(const TransferPlan& plan, const ObjectPlan& object);
+
+  /// Bytes of the input hashed so far.
+  std::uint64_t offset() const { return offset_; }
+  /// The next bytes of the input. Throws Code::verification, naming the file and both digests, at
+  /// the end of a unit whose digest is not the stated one.
+  void feed(Bytes bytes);
+  /// The whole input was fed: SHA-256 of it.
+  std::string sha256() const;
+  /// State to go on from at offset(); only plain objects whose publisher states a SHA-256 (or
+  /// nothing) have one.
+  std::optional<SavedHash> save() const;
+  /// False, and nothing changed, if `saved` cannot be used.
+  bool restore(const SavedHash& saved);
+
+ private:
+  void begin_units();  // also passes over empty segments
+  void end_unit(const FileEntry& unit);
+
+  const TransferPlan& plan_;
+  const ObjectPlan& object_;
+  std::uint64_t offset_ = 0;
+  std::size_t segment_ = 0;  // the one that holds offset_
+  std::uint64_t in_segment_ = 0;
+  Sha256 whole_;        // of the input
+  bool separate_unit_;  // the unit's SHA-256 is not the whole's
+  std::optional<Sha256> unit_sha_;
+  std::optional<GitBlobSha1> unit_git_;
+};
+
+}  // namespace dray

@@ -1,0 +1,117 @@
+// The state of one object while the engine moves it. Everything here is guarded by the engine's
+// lock unless said otherwise.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "dray/base/error.h"
+#include "dray/store/store.h"
+#include "dray/transfer/buffers.h"
+#include "dray/transfer/hasher.h"
+#include "dray/transfer/journal.h"
+#include "dray/transfer/plan.h"
+
+namespace dray {
+
+/// A run of bytes in memory: filled by blocks, hashed, put as a part.
+struct Chunk {
+  std::uint64_t index = 0;
+  ByteRange range;  // of the input; of the output for a transform's parts
+  PoolBuffer buffer;
+  std::vector<std::uint64_t> block_crc;
+  std::vector<bool> fetched;
+  std::size_t missing = 0;  // blocks not fetched yet
+  std::uint64_t crc = 0;    // of all bytes, once missing is 0
+  bool hashed = false;      // the hash frontier passed it, or need not
+  bool put_due = false;     // to be put (or being put); its bytes are needed until then
+  bool putting = false;
+  bool hashing = false;  // its bytes are being read by whoever is at the frontier
+  int failures = 0;      // of fetching and putting together: one budget a part
+};
+
+/// What is known of a part of the object.
+struct Part {
+  std::optional<PutPart> stored;  // acknowledged by the store, and its bytes' CRC
+};
+
+/// The output side of an object with a transform.
+struct TransformState {
+  Sha256 sha;                 // of the output so far
+  std::uint64_t written = 0;  // bytes of output so far
+  Chunk* current = nullptr;   // being filled, in `outputs`
+  std::uint64_t current_filled = 0;
+  std::map<std::uint64_t, Chunk> outputs;  // by part index
+  std::size_t reserved = 0;                // buffers taken from the pool for the output
+  std::vector<PoolBuffer>
+      spare;  // taken beforehand, so that the frontier never waits for others' memory
+};
+
+enum class ObjectState {
+  idle,      // not looked at yet
+  opening,   // a worker asks the store (begin, copy)
+  open,      // bytes move
+  draining,  // to be fetched again: waits until what is in memory has left
+  sealed,    // commit or create is due or under way
+  done,
+};
+
+struct ObjectRun {
+  ObjectRun(const TransferPlan& transfer, const ObjectPlan& object, PartLayout part_layout)
+      : plan(&object),
+        layout(part_layout),
+        input_size(object.input_size()),
+        parts(part_layout.count()),
+        hasher(std::make_unique<InputHasher>(transfer, object)) {}
+
+  const ObjectPlan* plan;
+  PartLayout layout;
+  std::uint64_t input_size;
+  ObjectState state = ObjectState::idle;
+  std::unique_ptr<Upload> upload;  // null for objects of one part
+  std::vector<Part> parts;
+  std::map<std::uint64_t, Chunk> chunks;  // of the input, in memory
+  std::uint64_t next_chunk = 0;           // to be opened for hashing
+  std::set<std::uint64_t>
+      again;  // parts to be fetched again only to be put (lost, or asked for by Rewind)
+  std::unique_ptr<InputHasher> hasher;  // used without the lock by whoever set `hashing`
+  bool hashing = false;
+  std::uint64_t frontier = 0;           // input bytes hashed
+  std::optional<SavedHash> saved_hash;  // at the last part boundary
+  bool verified = false;                // all units proved
+  bool held =
+      false;  // not to be committed before the ordered pass ended (its units state no digest)
+  int pass = 1;
+  int restarts = 0;    // how often it began anew, for who feeds it
+  bool wrong = false;  // the second pass was no better: the upload is of no use
+  int rewinds = 0;
+  std::uint64_t in_order_next = 0;  // next part of an in-order store
+  bool in_order_busy = false;
+  std::optional<TransformState> transform;
+  std::string saved_id;  // upload to be taken up, from the journal
+  std::vector<PutPart> saved_parts;
+  std::optional<ObjectResult> result;
+
+  bool by_parts = false;  // constant: made by an upload even if it has one part only
+  /// One part, made by Store::create.
+  bool single() const { return parts.size() == 1 && (!by_parts || layout.object_size == 0); }
+  /// Bytes of input a chunk holds.
+  std::uint64_t chunk_size(std::uint64_t block) const {
+    return plan->transform ? block : layout.part_size;
+  }
+  std::uint64_t chunk_count(std::uint64_t block) const {
+    return (input_size + chunk_size(block) - 1) / chunk_size(block);
+  }
+  bool all_stored() const {
+    for (const auto& part : parts)
+      if (!part.stored) return false;
+    return true;
+  }
+};
+
+}  // namespace dray

@@ -1,0 +1,87 @@
+#include "dray/transfer/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "dray/base/error.h"
+
+namespace dray {
+
+void TransformOutput::write(Bytes bytes) {
+  while (!bytes.empty()) {
+    MutableBytes room = space();
+    const std::size_t n = std::min(room.size(), bytes.size());
+    std::memcpy(room.data(), bytes.data(), n);
+    filled(n);
+    bytes = bytes.subspan(n);
+  }
+}
+
+std::uint64_t segment_length(const Segment& segment) {
+  if (const auto* literal = std::get_if<LiteralSegment>(&segment)) return literal->bytes->size();
+  if (const auto* source = std::get_if<SourceSegment>(&segment)) return source->range.length;
+  return std::get<StoredSegment>(segment).range.length;
+}
+
+std::uint64_t ObjectPlan::input_size() const {
+  std::uint64_t size = 0;
+  for (const auto& segment : segments) size += segment_length(segment);
+  return size;
+}
+
+bool ObjectPlan::plain() const {
+  return transform == nullptr && segments.size() == 1 &&
+         std::holds_alternative<SourceSegment>(segments[0]);
+}
+
+namespace {
+
+[[noreturn]] void broken(const std::string& label, const std::string& what) {
+  throw Error(Code::internal, "the plan is inconsistent: " + what).on("plan", label);
+}
+
+}  // namespace
+
+void check_plan(const TransferPlan& plan) {
+  std::vector<std::uint64_t> covered(plan.units.size(), 0);
+  std::vector<std::size_t> owner(plan.units.size(), plan.objects.size());
+  for (std::size_t o = 0; o < plan.objects.size(); ++o) {
+    const ObjectPlan& object = plan.objects[o];
+    const std::uint64_t made =
+        object.transform ? object.transform->output_size() : object.input_size();
+    if (made != object.spec.size)
+      broken(object.label, fmt::format("{} bytes planned, {} made", object.spec.size, made));
+    for (const auto& segment : object.segments) {
+      const auto* source = std::get_if<SourceSegment>(&segment);
+      if (source == nullptr) continue;
+      if (source->unit >= plan.units.size()) broken(object.label, "unknown unit");
+      if (covered[source->unit] != source->range.offset)
+        broken(object.label, plan.units[source->unit].path + " is not read in order");
+      if (owner[source->unit] != plan.objects.size() && owner[source->unit] != o)
+        broken(object.label, plan.units[source->unit].path + " feeds two objects");
+      owner[source->unit] = o;
+      covered[source->unit] = source->range.end();
+    }
+  }
+  for (std::size_t u = 0; u < plan.units.size(); ++u) {
+    if (covered[u] != plan.units[u].size || owner[u] == plan.objects.size())
+      broken(plan.units[u].path, "not read as a whole");
+  }
+}
+
+std::vector<Piece> pieces_of(const ObjectPlan& object, ByteRange range) {
+  std::vector<Piece> pieces;
+  std::uint64_t start = 0;
+  for (std::size_t s = 0; s < object.segments.size() && start < range.end(); ++s) {
+    const std::uint64_t length = segment_length(object.segments[s]);
+    const std::uint64_t from = std::max(start, range.offset);
+    const std::uint64_t to = std::min(start + length, range.end());
+    if (from < to) pieces.push_back({s, {from - start, to - from}, from});
+    start += length;
+  }
+  return pieces;
+}
+
+}  // namespace dray

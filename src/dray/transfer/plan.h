@@ -1,0 +1,85 @@
+// The plan of a transfer: which objects are made, of which bytes. Pure values; making and checking
+// it has no effects.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "dray/model/snapshot.h"
+#include "dray/store/store.h"
+#include "dray/transfer/transform.h"
+
+namespace dray {
+
+/// Bytes known beforehand (a tar header, a planned safetensors header).
+struct LiteralSegment {
+  std::shared_ptr<const Buffer> bytes;
+};
+/// A range of a verification unit (an input file), read from the source.
+struct SourceSegment {
+  std::size_t unit = 0;  // index into TransferPlan::units
+  ByteRange range;
+};
+/// A range of an object that the store holds already, pinned by its ETag.
+struct StoredSegment {
+  StoredObject from;
+  ByteRange range;
+};
+using Segment = std::variant<LiteralSegment, SourceSegment, StoredSegment>;
+std::uint64_t segment_length(const Segment& segment);
+
+/// One object to be made. Its input is its segments one after another; without a transform the
+/// input is the object.
+struct ObjectPlan {
+  ObjectSpec spec;
+  std::string label;  // for progress and errors: the file's path
+  std::vector<Segment> segments;
+  std::shared_ptr<Transform> transform;  // null = none
+  int rank = 0;  // objects of a rank become visible only after all of lower ranks
+  /// The same content lies in the store already: tried first, by copying inside the store.
+  std::optional<StoredObject> copy_from;
+  std::vector<std::uint64_t> copy_part_crc64;  // what is known of it, for the manifest
+  std::uint64_t copy_part_size = 0;
+
+  std::uint64_t input_size() const;
+  /// One whole unit and nothing else: the object's SHA-256 is the unit's.
+  bool plain() const;
+};
+
+struct TransferPlan {
+  std::vector<FileEntry>
+      units;  // verification units: files with the digests their publisher states
+  std::vector<ObjectPlan> objects;
+};
+
+/// Asserts what the engine relies on, throwing Code::internal: segments add up to the object (or
+/// the transform's output does), every unit is covered wholly, once, in ascending order by a single
+/// object.
+void check_plan(const TransferPlan& plan);
+
+/// One piece of an input range: part of one segment.
+struct Piece {
+  std::size_t segment = 0;
+  ByteRange in_segment;  // relative to the segment's first byte
+  std::uint64_t at = 0;  // offset in the input
+};
+/// The pieces of `range` of the object's input, in order.
+std::vector<Piece> pieces_of(const ObjectPlan& object, ByteRange range);
+
+/// What became of an object.
+struct ObjectResult {
+  std::string key;
+  std::uint64_t size = 0;
+  std::string sha256;
+  std::uint64_t part_size = 0;  // 0 = made in one piece
+  std::vector<std::uint64_t> part_crc64;
+  std::string etag;
+  bool moved = true;  // false: was there, or was copied inside the store
+};
+
+}  // namespace dray

@@ -1,0 +1,39 @@
+// A pure step between the ordered bytes of an input and a planned output object.
+#pragma once
+
+#include <cstdint>
+
+#include "dray/base/bytes.h"
+
+namespace dray {
+
+/// Where a transform writes. Space is memory of the part that will be stored, so nothing is copied.
+class TransformOutput {
+ public:
+  virtual ~TransformOutput() = default;
+  /// At least one byte of room (at most what is left of the current part); may wait for a part to
+  /// be stored.
+  virtual MutableBytes space() = 0;
+  /// The first `bytes` of the last space() are filled.
+  virtual void filled(std::uint64_t bytes) = 0;
+  /// Copies `bytes` through space()/filled().
+  void write(Bytes bytes);
+};
+
+/// Deterministic: the same input gives the same output, so that a resumed run agrees with the parts
+/// already stored. Output order follows input order, so both sides are one sequential stream. Used
+/// by one thread at a time.
+class Transform {
+ public:
+  virtual ~Transform() = default;
+  /// Exact size of the output, known before the first byte (from the headers).
+  virtual std::uint64_t output_size() const = 0;
+  /// Back to the beginning of the input.
+  virtual void restart() = 0;
+  /// The next bytes of the input; throws Code::malformed for input it cannot handle.
+  virtual void feed(Bytes input, TransformOutput& output) = 0;
+  /// The input is complete; whatever is still held back must be written now.
+  virtual void finish(TransformOutput& output) = 0;
+};
+
+}  // namespace dray

@@ -1,0 +1,131 @@
+#include "dray/transfer/journal.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "dray/base/error.h"
+#include "dray/base/json.h"
+
+namespace dray {
+namespace {
+
+Journal sample() {
+  Journal journal;
+  journal.writer = {"w1", "host-7", "boot ns", 42, 4711};
+  journal.name = "llama";
+  journal.version = "1.0.0";
+  journal.source = "hf://a/b@c";
+  journal.plan = "p";
+  journal.created = 1'786'000'000;
+  journal.keys = {"model-data/llama/1.0.0/a", "model-data/llama/1.0.0/b"};
+  JournalObject begun;
+  begun.key = journal.keys[0];
+  begun.upload = {"upload-1", 1000, {{0, 1000, 0xAE8B14860A799888, "\"e0\""}, {3, 17, 1, ""}}};
+  begun.hash = SavedHash{1000, "state"};
+  JournalObject done;
+  done.key = journal.keys[1];
+  done.done = ObjectResult{journal.keys[1], 5, "abc", 0, {7}, "\"e\"", false};
+  journal.objects = {begun, done};
+  return journal;
+}
+
+TEST(Journal, ReadsWhatItWrites) {
+  const std::string text = to_json_text(sample());
+  const Journal read = parse_journal(text, "journal");
+  EXPECT_EQ(to_json_text(read), text);
+  ASSERT_NE(read.find("model-data/llama/1.0.0/a"), nullptr);
+  EXPECT_EQ(read.find("model-data/llama/1.0.0/a")->upload.parts[0].crc64, 0xAE8B14860A799888);
+  EXPECT_EQ(read.find("model-data/llama/1.0.0/b")->done->moved, false);
+  EXPECT_EQ(read.find("model-data/llama/1.0.0/c"), nullptr);
+}
+
+TEST(Journal, ObjectsAreFoundWhateverTheirOrder) {
+  Json json = parse_json(to_json_text(sample()), "x");
+  std::swap(json["objects"][0], json["objects"][1]);
+  EXPECT_NE(parse_journal(json.dump(), "x").find("model-data/llama/1.0.0/a"), nullptr);
+}
+
+TEST(Journal, UnknownFieldsAreIgnoredAndNewerVersionsRefused) {
+  Json json = parse_json(to_json_text(sample()), "x");
+  json["later"] = 1;
+  EXPECT_NO_THROW(parse_journal(json.dump(), "x"));
+  json["format_version"] = 2;
+  try {
+    parse_journal(json.dump(), "x");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::unsupported);
+  }
+}
+
+TEST(Journal, BrokenOnesAreMalformed) {
+  const Json good = parse_json(to_json_text(sample()), "x");
+  const auto refused = [](const Json& json) {
+    try {
+      parse_journal(json.dump(), "x");
+      return false;
+    } catch (const Error& error) {
+      return error.code() == Code::malformed;
+    }
+  };
+  Json json = good;
+  json["keys"][0] = "../outside";
+  EXPECT_TRUE(refused(json));
+  json = good;
+  json["objects"][0]["key"] = "/etc/passwd";
+  EXPECT_TRUE(refused(json));
+  json = good;
+  json["objects"][0]["upload"]["parts"][0][2] = "xyz";
+  EXPECT_TRUE(refused(json));
+  json = good;
+  json["objects"][0]["upload"]["parts"][0] = 3;
+  EXPECT_TRUE(refused(json));
+  json = good;
+  json.erase("plan");
+  EXPECT_TRUE(refused(json));
+  json = good;
+  json["format"] = "other";
+  EXPECT_TRUE(refused(json));
+  EXPECT_TRUE(refused(Json::array()));
+}
+
+TEST(Writer, ThisProcessLivesAndAGoneOneIsDead) {
+  const Writer me = this_writer();
+  EXPECT_FALSE(surely_dead(me));
+  EXPECT_NE(this_writer().id, me.id);
+  Writer other_start = me;
+  other_start.started += 1;  // the pid was given to another process
+  EXPECT_TRUE(surely_dead(other_start));
+  Writer elsewhere = other_start;
+  elsewhere.machine = "another";
+  EXPECT_FALSE(surely_dead(elsewhere)) << "pids of other machines say nothing";
+
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  ::waitpid(child, nullptr, 0);
+  Writer gone = me;
+  gone.pid = child;
+  EXPECT_TRUE(surely_dead(gone));
+}
+
+TEST(PlanDigest, ChangesWithWhatIsTransferred) {
+  TransferPlan plan;
+  plan.units.push_back({"a", 10, {"sha", ""}});
+  ObjectPlan object;
+  object.spec.key = "k/a";
+  object.spec.size = 10;
+  object.segments = {SourceSegment{0, {0, 10}}};
+  plan.objects.push_back(object);
+  const std::string digest = plan_digest(plan);
+  TransferPlan other = plan;
+  other.units[0].digests.sha256 = "sha2";
+  EXPECT_NE(plan_digest(other), digest);
+  other = plan;
+  other.objects[0].spec.key = "k/b";
+  EXPECT_NE(plan_digest(other), digest);
+  EXPECT_EQ(plan_digest(TransferPlan(plan)), digest);
+}
+
+}  // namespace
+}  // namespace dray
