@@ -1,0 +1,191 @@
+#include "dray/release/import.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "dray/base/failpoint.h"
+#include "dray/base/log.h"
+#include "dray/base/time.h"
+#include "dray/release/publish.h"
+#include "dray/release/same_content.h"
+#include "dray/store/catalog.h"
+#include "dray/transfer/transfer.h"
+
+namespace dray {
+
+namespace {
+
+/// Metadata that the ModelCar pipeline's readers know, and the digest where it is known beforehand.
+std::vector<std::pair<std::string, std::string>> object_metadata(const ImportPlan& plan,
+                                                                 const FileEntry& file) {
+  std::vector<std::pair<std::string, std::string>> metadata = {
+      {"model-name", plan.name},
+      {"model-version", plan.version},
+      {"source", plan.snapshot.origin.uri}};
+  if (!plan.snapshot.origin.commit.empty())
+    metadata.emplace_back("commit", plan.snapshot.origin.commit);
+  if (!file.digests.sha256.empty()) metadata.emplace_back("sha256", file.digests.sha256);
+  return metadata;
+}
+
+/// Weights first, largest first; then the rest; index and config last.
+TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan) {
+  const std::string prefix = release_prefix(plan.name, plan.version, request.place);
+  TransferPlan transfer;
+  for (const PlannedFile& file : plan.files) {
+    ObjectPlan object;
+    object.spec.key = prefix + file.entry.path;
+    object.spec.size = file.entry.size;
+    object.spec.sha256 = file.entry.digests.sha256;
+    object.spec.metadata = object_metadata(plan, file.entry);
+    object.label = file.entry.path;
+    object.rank = publish_rank(file.entry.path);
+    object.segments = {SourceSegment{transfer.units.size(), {0, file.entry.size}}};
+    if (file.from == PlannedFile::From::store_copy) {
+      object.copy_from = file.stored;
+      object.copy_part_crc64 = file.known.part_crc64;
+      object.copy_part_size = file.known.part_size;
+    }
+    transfer.units.push_back(file.entry);
+    transfer.objects.push_back(std::move(object));
+  }
+  std::stable_sort(transfer.objects.begin(), transfer.objects.end(),
+                   [](const ObjectPlan& a, const ObjectPlan& b) {
+                     return a.rank != b.rank ? a.rank < b.rank : a.spec.size > b.spec.size;
+                   });
+  return transfer;
+}
+
+Manifest manifest_of(const ImportRequest& request, const ImportPlan& plan,
+                     const std::vector<ObjectResult>& objects) {
+  const std::string prefix = release_prefix(plan.name, plan.version, request.place);
+  Manifest manifest;
+  manifest.name = plan.name;
+  manifest.version = plan.version;
+  manifest.origin = plan.snapshot.origin;
+  manifest.info = plan.snapshot.info;
+  manifest.include = request.selection.include;
+  manifest.exclude = request.selection.exclude;
+  manifest.all_files = request.selection.all_files;
+  manifest.allows = request.allows;
+  std::sort(manifest.allows.begin(), manifest.allows.end());
+  manifest.created = unix_now();
+  manifest.created_by = "dray/" DRAY_VERSION;
+  for (const ObjectResult& object : objects) {
+    ManifestFile file;
+    file.path = object.key.substr(prefix.size());
+    file.size = object.size;
+    file.sha256 = object.sha256;
+    file.git_sha1 = plan.snapshot.find(file.path)->digests.git_sha1;
+    file.part_size = object.part_size;
+    file.part_crc64 = object.part_crc64;
+    file.etag = object.etag;
+    manifest.files.push_back(std::move(file));
+  }
+  std::sort(manifest.files.begin(), manifest.files.end(),
+            [](const ManifestFile& a, const ManifestFile& b) { return a.path < b.path; });
+  if (!plan.choice.base_model.empty()) manifest.lineage["base_model"] = plan.choice.base_model;
+  manifest.root_digest = root_digest_of(manifest.files);
+  return manifest;
+}
+
+/// What would fail later fails before the first model byte: credentials, permissions, room.
+void check_store(const ImportRequest& request, const ImportPlan& plan,
+                 const std::stop_token& stop) {
+  request.store->preflight(stop);
+  const auto room = request.store->free_bytes();
+  if (!room || *room >= plan.bytes_to_fetch) return;
+  throw Error(Code::storage, fmt::format("{} are needed, {} are free",
+                                         human_size(plan.bytes_to_fetch), human_size(*room)))
+      .on("write to", request.store->properties().uri)
+      .from(Side::destination)
+      .hint("make room, or choose another store with --to");
+}
+
+/// The bytes are there and the manifest is not: moves them, then makes the release exist. True if
+/// this call did.
+bool make_release(const ImportRequest& request, const ImportPlan& plan, Progress& progress,
+                  ImportResult& result, const std::stop_token& stop) {
+  TransferRequest transfer_request;
+  transfer_request.source = request.source;
+  transfer_request.store = request.store;
+  transfer_request.progress = &progress;
+  transfer_request.options = request.transfer;
+  transfer_request.plan = transfer_plan(request, plan);
+  transfer_request.name = plan.name;
+  transfer_request.version = plan.version;
+  transfer_request.source_text =
+      plan.snapshot.origin.uri +
+      (plan.snapshot.origin.commit.empty() ? "" : "@" + plan.snapshot.origin.commit);
+  transfer_request.prefix = release_prefix(plan.name, plan.version, request.place);
+  progress.phase("checking the store");
+  check_store(request, plan, stop);
+  progress.phase("claiming");
+  Transfer transfer(std::move(transfer_request), stop);
+  // Another writer may have finished between our plan and our claim.
+  if (auto done = find_manifest(*request.store, plan.name, plan.version, stop)) {
+    transfer.finish(stop);
+    if (!same_content(*done, request, plan))
+      throw Error(Code::conflict,
+                  "another writer published other content as this version meanwhile")
+          .on("import", Reference{plan.name, plan.version, ""}.text())
+          .hint("run the same command again to get the next version");
+    result.manifest = std::move(*done);
+    return false;
+  }
+  progress.phase("transferring");
+  result.manifest = manifest_of(request, plan, transfer.run(stop));
+  progress.phase("publishing");
+  check_prefix(*request.store, result.manifest, request.place, stop);
+  failpoint("before-publish");
+  const bool changed = publish_manifest(*request.store, result.manifest, stop);
+  failpoint("after-publish");
+  transfer.finish(stop);
+  return changed;
+}
+
+void register_release(const ImportRequest& request, ImportResult& result,
+                      const std::stop_token& stop) {
+  try {
+    result.registered = request.registry->put(registration_of(result.manifest, result.uri), stop);
+  } catch (...) {
+    const Error error = current_error();
+    if (error.code() == Code::cancelled) throw error;
+    result.registry_error = error;  // the release is complete all the same
+  }
+}
+
+}  // namespace
+
+ImportResult run_import(const ImportRequest& request, const ImportPlan& plan, Progress& progress,
+                        const std::stop_token& stop) {
+  ImportResult result;
+  result.uri = plan.uri;
+  std::uint64_t bytes = 0;
+  for (const auto& file : plan.files) bytes += file.entry.size;
+  progress.total(bytes, plan.files.size());
+  if (plan.existing) {
+    result.manifest = *plan.existing;
+    progress.reused(bytes);
+  } else {
+    result.changed = make_release(request, plan, progress, result, stop);
+  }
+  if (request.registry != nullptr) {
+    progress.phase("registering");
+    register_release(request, result, stop);
+    failpoint("registered");
+  }
+  if (!request.alias.empty()) {
+    const AliasMove move = move_alias(*request.store, plan.name, request.alias, plan.version,
+                                      request.actor, request.reason, stop);
+    debug("{}@{} -> {}", move.name, move.alias, move.version);
+    failpoint("alias-moved");
+  }
+  progress.phase("done");
+  result.stats = progress.view();
+  return result;
+}
+
+}  // namespace dray

@@ -1,0 +1,75 @@
+// Import: a snapshot of a source becomes a release in a store.
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "dray/base/error.h"
+#include "dray/model/hf_config.h"
+#include "dray/model/manifest.h"
+#include "dray/model/selection.h"
+#include "dray/registry/registry.h"
+#include "dray/source/source.h"
+#include "dray/store/layout.h"
+#include "dray/store/store.h"
+#include "dray/transfer/options.h"
+#include "dray/transfer/progress.h"
+
+namespace dray {
+
+struct ImportRequest {
+  Source* source = nullptr;      // borrowed
+  Store* store = nullptr;        // borrowed
+  Registry* registry = nullptr;  // borrowed; nullptr = do not register
+  std::string name, version;     // "" = defaults (design: References)
+  Selection selection;
+  std::string alias, reason, actor;     // alias "" = none moved
+  std::vector<std::string> allows;      // "unverified-source", "not-servable"
+  std::string place{kDefaultTemplate};  // key template
+  TransferOptions transfer;
+};
+
+/// Where one file's bytes will come from.
+struct PlannedFile {
+  FileEntry entry;
+  enum class From { source, store_copy, present } from = From::source;
+  std::string detail;   // "copied from llama:1.0.0", "already there"
+  ManifestFile known;   // store_copy: what is recorded of it
+  StoredObject stored;  // for store_copy: the object to copy; for present: what is there
+};
+
+/// Everything known before byte 0. Printing it is `--dry-run`.
+struct ImportPlan {
+  Snapshot snapshot;
+  Choice choice;
+  std::string name, version, uri;  // uri: for serving, ends in '/'
+  std::vector<PlannedFile> files;
+  std::optional<Manifest> existing;  // the release is already complete
+  std::uint64_t bytes_to_fetch = 0;
+  HfConfig config;              // empty fields where there is no config.json
+  std::uint64_t gpu_bytes = 0;  // estimate to serve it, 0 if unknown
+};
+
+struct ImportResult {
+  Manifest manifest;
+  std::string uri;
+  bool changed = false;  // false: everything was already there
+  ProgressView stats;
+  std::optional<RegisteredIds> registered;
+  std::optional<Error>
+      registry_error;  // release complete, registering failed: `dray registry register`
+};
+
+/// Metadata only; reads the snapshot, small files and the store's catalogue. Throws for what would
+/// fail later: not servable (Code::policy unless allowed), no digests (Code::policy), version
+/// conflicts, gated files.
+ImportPlan plan_import(const ImportRequest& request, const std::stop_token& stop);
+
+/// Carries the plan out: claim → transfer → manifest → registry → alias. Idempotent; after any
+/// interruption the same call goes on where it was.
+ImportResult run_import(const ImportRequest& request, const ImportPlan& plan, Progress& progress,
+                        const std::stop_token& stop);
+
+}  // namespace dray

@@ -1,0 +1,270 @@
+// Everything an import knows before byte 0: which files, under which name, and where each byte will
+// come from.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "dray/base/error.h"
+#include "dray/base/log.h"
+#include "dray/release/import.h"
+#include "dray/release/same_content.h"
+#include "dray/store/catalog.h"
+#include "dray/transfer/digest_objects.h"
+
+namespace dray {
+
+namespace {
+
+constexpr std::uint64_t kSmallFile = 32 * kMiB;    // index, config.json
+constexpr std::uint64_t kWorthCopying = 1 * kMiB;  // smaller files are sent sooner than looked up
+constexpr std::size_t kMostManifests = 200;        // looked through for known content
+
+bool allowed(const ImportRequest& request, std::string_view rule) {
+  return std::find(request.allows.begin(), request.allows.end(), rule) != request.allows.end();
+}
+
+void check_servable(const ImportRequest& request, const ImportPlan& plan) {
+  if (plan.choice.problems.empty() || allowed(request, "not-servable")) return;
+  std::string all;
+  for (const auto& problem : plan.choice.problems) all += (all.empty() ? "" : "; ") + problem;
+  throw Error(Code::policy, "a server could not load this: " + all)
+      .on("import", plan.snapshot.origin.uri)
+      .from(Side::source)
+      .hint(
+          "choose other files with --include/--all-files, or take it as it is with --allow "
+          "not-servable");
+}
+
+/// Local folders have no publisher; everything else must state what its bytes are.
+void check_digests(const ImportRequest& request, const ImportPlan& plan) {
+  if (plan.snapshot.origin.kind == "dir" || allowed(request, "unverified-source")) return;
+  for (const auto& file : plan.choice.files) {
+    if (file.digests.any()) continue;
+    throw Error(Code::policy, "the source states no digest, so its bytes cannot be verified")
+        .on("import", file.path)
+        .from(Side::source)
+        .hint(
+            "use a source that states digests, or accept and record it with --allow "
+            "unverified-source");
+  }
+}
+
+std::string name_for(const ImportRequest& request, const Snapshot& snapshot,
+                     const std::stop_token& stop) {
+  const std::string name = request.name.empty() ? snapshot.default_name : request.name;
+  check_name(name, "model name");
+  for (const auto& other : list_models(*request.store, stop)) {
+    if (other == name || fold_name(other) != fold_name(name)) continue;
+    throw Error(
+        Code::conflict,
+        fmt::format("the store has a model {}, which differs from {} only in case or punctuation",
+                    other, name))
+        .on("name", name)
+        .hint("choose another name with --name");
+  }
+  return name;
+}
+
+std::string owner_and_name(const std::string& uri) {
+  const std::size_t scheme = uri.find("://");
+  std::string rest = scheme == std::string::npos ? uri : uri.substr(scheme + 3);
+  std::string out;
+  for (char c : rest) {
+    if (c == '/')
+      out += "--";
+    else
+      out += c;
+  }
+  return out;
+}
+
+void check_origin(const Manifest& other, const ImportPlan& plan) {
+  if (other.origin.uri == plan.snapshot.origin.uri) return;
+  throw Error(Code::conflict, fmt::format("{} came from {}, this is {}",
+                                          Reference{other.name, other.version, ""}.text(),
+                                          other.origin.uri, plan.snapshot.origin.uri))
+      .on("name", plan.name)
+      .hint(fmt::format("a name keeps its origin; import this as --name {}",
+                        owner_and_name(plan.snapshot.origin.uri)));
+}
+
+/// A source without commits (a folder) and without digests can only be told apart by its bytes.
+bool content_is_stated(const ImportPlan& plan) {
+  return std::all_of(plan.choice.files.begin(), plan.choice.files.end(),
+                     [](const FileEntry& file) { return file.digests.any(); });
+}
+
+/// A folder states no digests. Where a release of it has files of the same paths and sizes, reading
+/// it once tells whether it is the same content, which then need not move.
+void digest_if_it_may_be_known(const ImportRequest& request, ImportPlan& plan,
+                               const std::vector<Manifest>& existing, const std::stop_token& stop) {
+  if (content_is_stated(plan)) return;
+  const auto same_listing = [&](const Manifest& manifest) {
+    return manifest.files.size() == plan.choice.files.size() &&
+           std::all_of(plan.choice.files.begin(), plan.choice.files.end(), [&](const FileEntry& f) {
+             const ManifestFile* known = manifest.find(f.path);
+             return known != nullptr && known->size == f.size;
+           });
+  };
+  if (std::none_of(existing.begin(), existing.end(), same_listing)) return;
+  Progress unseen;
+  const auto found =
+      digest_files(*request.source, plan.choice.files, request.transfer, unseen, stop);
+  for (std::size_t i = 0; i < found.size(); ++i)
+    plan.choice.files[i].digests.sha256 = found[i].sha256;
+}
+
+void choose_version(const ImportRequest& request, ImportPlan& plan,
+                    const std::vector<Manifest>& existing) {
+  const bool stated = content_is_stated(plan) || !plan.snapshot.origin.commit.empty();
+  std::vector<std::string> versions;
+  for (const Manifest& manifest : existing) {
+    check_origin(manifest, plan);
+    versions.push_back(manifest.version);
+    const bool same = stated && same_content(manifest, request, plan);
+    if (request.version.empty() ? same : manifest.version == request.version) {
+      if (!same)
+        throw Error(Code::conflict,
+                    stated
+                        ? "this version exists with other content"
+                        : "this version exists, and the source does not state what its content is")
+            .on("import", Reference{plan.name, manifest.version, ""}.text())
+            .hint("versions never change; leave --version out to get the next one");
+      plan.version = manifest.version;
+      plan.existing = manifest;
+      return;
+    }
+  }
+  plan.version = request.version.empty() ? next_version(versions) : request.version;
+  check_name(plan.version, "version");
+}
+
+/// Content that other releases of the store hold, by SHA-256.
+std::map<std::string, std::pair<const Manifest*, const ManifestFile*>> known_content(
+    const std::vector<Manifest>& manifests) {
+  std::map<std::string, std::pair<const Manifest*, const ManifestFile*>> known;
+  for (const auto& manifest : manifests)
+    for (const auto& file : manifest.files)
+      if (file.size >= kWorthCopying) known.emplace(file.sha256, std::pair(&manifest, &file));
+  return known;
+}
+
+std::vector<Manifest> manifests_of(Store& store, const std::string& model,
+                                   const std::stop_token& stop) {
+  std::vector<Manifest> out;
+  for (const auto& version : list_versions(store, model, stop))
+    if (auto manifest = find_manifest(store, model, version, stop))
+      out.push_back(std::move(*manifest));
+  return out;
+}
+
+/// The model's own versions first, then other models', newest last, up to a bound.
+std::vector<Manifest> manifests_to_copy_from(const ImportRequest& request, const ImportPlan& plan,
+                                             const std::vector<Manifest>& own,
+                                             const std::stop_token& stop) {
+  std::vector<Manifest> out = own;
+  const bool useful =
+      request.store->properties().server_copy &&
+      std::any_of(plan.choice.files.begin(), plan.choice.files.end(), [](const FileEntry& file) {
+        return file.size >= kWorthCopying && !file.digests.sha256.empty();
+      });
+  if (!useful) return {};
+  for (const auto& model : list_models(*request.store, stop)) {
+    if (model == plan.name) continue;
+    for (auto& manifest : manifests_of(*request.store, model, stop)) {
+      if (out.size() >= kMostManifests) return out;
+      out.push_back(std::move(manifest));
+    }
+  }
+  return out;
+}
+
+void plan_files(const ImportRequest& request, ImportPlan& plan,
+                const std::vector<Manifest>& manifests) {
+  const auto known = known_content(manifests);
+  for (const auto& entry : plan.choice.files) {
+    PlannedFile file;
+    file.entry = entry;
+    if (plan.existing) {
+      file.from = PlannedFile::From::present;
+      file.detail = "already there";
+    } else if (const auto it = known.find(entry.digests.sha256);
+               it != known.end() && !entry.digests.sha256.empty()) {
+      const auto& [manifest, held] = it->second;
+      file.from = PlannedFile::From::store_copy;
+      file.detail =
+          "copied inside the store from " + Reference{manifest->name, manifest->version, ""}.text();
+      file.stored.key =
+          release_prefix(manifest->name, manifest->version, request.place) + held->path;
+      file.stored.size = held->size;
+      file.stored.etag = held->etag;
+      file.known = *held;
+    } else {
+      plan.bytes_to_fetch += entry.size;
+    }
+    plan.files.push_back(std::move(file));
+  }
+}
+
+void estimate(Source& source, ImportPlan& plan, const std::stop_token& stop) {
+  const FileEntry* config = plan.snapshot.find("config.json");
+  if (config == nullptr || config->size > kSmallFile) return;
+  try {
+    plan.config = parse_hf_config(read_small(source, *config, kSmallFile, stop), "config.json");
+  } catch (const Error& error) {
+    if (error.code() != Code::malformed) throw;
+    warn("{}", error.what());
+    return;
+  }
+  std::uint64_t weights = 0;
+  for (const auto& file : plan.choice.files)
+    if (publish_rank(file.path) == 0) weights += file.size;
+  plan.gpu_bytes = estimate_gpu_bytes(plan.config, weights);
+}
+
+}  // namespace
+
+bool same_content(const Manifest& manifest, const ImportRequest& request, const ImportPlan& plan) {
+  if (manifest.origin.uri != plan.snapshot.origin.uri ||
+      manifest.origin.commit != plan.snapshot.origin.commit ||
+      manifest.include != request.selection.include ||
+      manifest.exclude != request.selection.exclude ||
+      manifest.all_files != request.selection.all_files || !manifest.transforms.empty())
+    return false;
+  if (manifest.files.size() != plan.choice.files.size()) return false;
+  for (const auto& file : plan.choice.files) {
+    const ManifestFile* known = manifest.find(file.path);
+    if (known == nullptr || known->size != file.size) return false;
+    if (!file.digests.sha256.empty() && known->sha256 != file.digests.sha256) return false;
+    if (!file.digests.git_sha1.empty() && !known->git_sha1.empty() &&
+        known->git_sha1 != file.digests.git_sha1)
+      return false;
+  }
+  return true;
+}
+
+ImportPlan plan_import(const ImportRequest& request, const std::stop_token& stop) {
+  ImportPlan plan;
+  plan.snapshot = request.source->snapshot(stop);
+  plan.choice = choose_files(plan.snapshot, request.selection,
+                             [&](const std::string& path) -> std::optional<std::string> {
+                               const FileEntry* file = plan.snapshot.find(path);
+                               if (file == nullptr) return std::nullopt;
+                               return read_small(*request.source, *file, kSmallFile, stop);
+                             });
+  check_servable(request, plan);
+  check_digests(request, plan);
+  plan.name = name_for(request, plan.snapshot, stop);
+  const std::vector<Manifest> own = manifests_of(*request.store, plan.name, stop);
+  digest_if_it_may_be_known(request, plan, own, stop);
+  choose_version(request, plan, own);
+  plan.uri = request.store->serving_uri(release_prefix(plan.name, plan.version, request.place));
+  plan_files(
+      request, plan,
+      plan.existing ? std::vector<Manifest>() : manifests_to_copy_from(request, plan, own, stop));
+  estimate(*request.source, plan, stop);
+  return plan;
+}
+
+}  // namespace dray

@@ -1,0 +1,25 @@
+// Pull: a release back to a folder, verified; only what differs from what is there moves.
+#pragma once
+
+#include <filesystem>
+#include <stop_token>
+
+#include "dray/model/manifest.h"
+#include "dray/store/store.h"
+#include "dray/transfer/options.h"
+#include "dray/transfer/progress.h"
+
+namespace dray {
+
+struct PullResult {
+  std::uint64_t fetched_bytes = 0, kept_bytes = 0, fetched_files = 0, kept_files = 0;
+};
+
+/// Files go to `folder`/path under a temporary name and get their own after their SHA-256 is
+/// proved; an interrupted pull goes on from what the temporary files hold. Files that are already
+/// right are kept; other files of the folder are left alone.
+PullResult pull_release(Store& store, const Manifest& manifest, std::string_view place,
+                        const std::filesystem::path& folder, const TransferOptions& options,
+                        Progress& progress, const std::stop_token& stop);
+
+}  // namespace dray
