@@ -1,0 +1,39 @@
+// The commands, one file each; `command_table` puts them in order.
+#pragma once
+
+#include <vector>
+
+#include "dray/cli/command.h"
+
+namespace dray::cli {
+
+Command import_command();
+Command pull_command();
+Command list_command();
+Command show_command();
+Command history_command();
+Command verify_command();
+Command promote_command();
+Command adopt_command();
+Command gc_command();
+Command registry_register_command();
+Command doctor_command();
+Command config_show_command();
+Command demo_command();
+Command completion_command();
+Command help_command();
+
+// Options that several commands share.
+
+/// Where releases are: --store (or --to where a command writes), --place.
+std::vector<Option> store_options(const std::string& name = "store");
+/// --registry and how to reach it.
+std::vector<Option> registry_options();
+/// --memory, --connections, --limit-rate.
+std::vector<Option> transfer_options();
+/// --endpoint and --token-file of the Hub.
+std::vector<Option> hub_options();
+/// The lists one after another.
+std::vector<Option> join(std::vector<std::vector<Option>> lists);
+
+}  // namespace dray::cli

@@ -1,0 +1,109 @@
+#include <fmt/format.h>
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "dray/base/file.h"
+#include "dray/base/json.h"
+#include "dray/cli/commands.h"
+#include "dray/cli/doctor_checks.h"
+
+namespace dray::cli {
+
+namespace {
+
+std::string machine_text() {
+  utsname name{};
+  uname(&name);
+  return fmt::format("dray {}, {} {} {}, {}", DRAY_VERSION, name.sysname, name.release,
+                     name.machine, count_of(std::thread::hardware_concurrency(), "CPU"));
+}
+
+std::string_view state_name(Check::State state) {
+  switch (state) {
+    case Check::State::ok:
+      return "ok";
+    case Check::State::warn:
+      return "warn";
+    case Check::State::fail:
+      return "fail";
+  }
+  return "";
+}
+
+void print(Output& out, const Check& check) {
+  const std::string label = pad(state_name(check.state), 4);
+  const std::string painted = check.state == Check::State::ok     ? out.good(label)
+                              : check.state == Check::State::warn ? out.careful(label)
+                                                                  : out.bad(label);
+  if (out.is_quiet() && check.state == Check::State::ok) return;
+  out.line(fmt::format("{}  {}  {}", painted, pad(check.name, 8), printable(check.message)));
+  if (!check.fix.empty())
+    out.line(fmt::format("      {}  fix: {}", pad("", 8), printable(check.fix)));
+}
+
+int run(Context& context) {
+  Output& out = context.out();
+  std::vector<Check> checks;
+  const auto add = [&](std::vector<Check> more) {
+    for (auto& check : more) {
+      print(out, check);
+      checks.push_back(std::move(check));
+    }
+    out.flush();
+  };
+  const std::string machine = machine_text();
+  if (!out.is_quiet()) out.line(machine);
+  const Environment environment = [](const std::string& name) { return env(name.c_str()); };
+  add({proxy_check(environment),
+       memory_check(memory_limit(), context.args().number("memory").value_or(0))});
+  add(hub_checks(context));
+  if (const std::string source = context.args().positional(0); !source.empty())
+    add({source_check(context, source)});
+  add(store_checks(context));
+  add(registry_checks(context));
+
+  Json list = Json::array();
+  const Check* first_failed = nullptr;
+  for (const auto& check : checks) {
+    if (check.state == Check::State::fail && first_failed == nullptr) first_failed = &check;
+    list.push_back({{"name", check.name},
+                    {"status", state_name(check.state)},
+                    {"message", check.message},
+                    {"fix", check.fix},
+                    {"code", check.code ? Json(code_name(*check.code)) : Json()}});
+  }
+  out.json({{"ok", first_failed == nullptr},
+            {"machine", machine},
+            {"version", DRAY_VERSION},
+            {"checks", std::move(list)},
+            {"changed", false}});
+  if (first_failed == nullptr) {
+    out.note("All that an import needs is there.");
+    return 0;
+  }
+  return exit_status(first_failed->code.value_or(Code::internal));
+}
+
+}  // namespace
+
+Command doctor_command() {
+  std::vector<Option> memory = transfer_options();
+  std::erase_if(memory, [](const Option& option) { return option.name != "memory"; });
+  return {.name = "doctor",
+          .group = "Set up",
+          .summary =
+              "check Hub, token, proxy, clock, store and registry, and say how to mend what fails",
+          .details =
+              "The store is tried by writing, reading and removing a small object. The exit code "
+              "is that "
+              "of the first check that fails; warnings do not count.",
+          .positionals = {{"SOURCE", "a model whose access is checked too, like ORG/MODEL", false}},
+          .options = join({store_options(), registry_options(), hub_options(), memory}),
+          .examples = {{"dray doctor", "the default store and registry"},
+                       {"dray doctor org/gated-model --store s3://bucket", "before a big import"}},
+          .run = run};
+}
+
+}  // namespace dray::cli

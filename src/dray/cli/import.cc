@@ -1,0 +1,192 @@
+#include "dray/release/import.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "dray/base/json.h"
+#include "dray/base/log.h"
+#include "dray/cli/commands.h"
+#include "dray/cli/context.h"
+#include "dray/cli/import_plan.h"
+#include "dray/cli/report.h"
+#include "dray/model/reference.h"
+
+namespace dray::cli {
+
+namespace {
+
+ImportRequest read_request(const Context& context) {
+  const Args& args = context.args();
+  ImportRequest request;
+  request.name = args.text("name");
+  if (!request.name.empty()) check_name(request.name, "--name");
+  request.version = args.text("version");
+  if (!request.version.empty()) check_name(request.version, "--version");
+  request.alias = args.text("alias");
+  if (!request.alias.empty()) check_name(request.alias, "--alias");
+  request.reason = args.text("reason");
+  request.actor = Context::actor();
+  request.selection.include = args.list("include");
+  request.selection.exclude = args.list("exclude");
+  request.selection.all_files = args.flag("all-files");
+  request.allows = args.list("allow");
+  request.place = context.place();
+  check_place(request.place);
+  request.transfer = context.transfer_options();
+  return request;
+}
+
+Json result_json(const ImportResult& result, const ImportRequest& request,
+                 const std::string& registry) {
+  Json json = release_json(result.manifest, result.uri, result.changed);
+  json["bytes_fetched"] = result.stats.fetched;
+  json["bytes_reused"] = result.stats.reused;
+  json["retries"] = result.stats.retries;
+  json["seconds"] = static_cast<double>(result.stats.elapsed.count()) / 1000;
+  json["alias"] = request.alias.empty() ? Json() : Json(request.alias);
+  json["registered"] = result.registered.has_value();
+  if (result.registered) {
+    json["registry"] = {{"address", registry},
+                        {"model_id", result.registered->model_id},
+                        {"version_id", result.registered->version_id},
+                        {"artifact_id", result.registered->artifact_id},
+                        {"changed", result.registered->changed}};
+  }
+  return json;
+}
+
+void print_result(Output& out, const ImportResult& result, const ImportRequest& request,
+                  const std::string& registry) {
+  const Manifest& manifest = result.manifest;
+  const std::string reference = fmt::format("{}:{}", manifest.name, manifest.version);
+  if (out.is_quiet()) {
+    out.line(reference);
+    return;
+  }
+  const ProgressView& stats = result.stats;
+  out.line(fmt::format("{} {} {}", printable(origin_text(manifest.origin)),
+                       result.changed ? "is now" : "was already there as", out.strong(reference)));
+  std::string moved = stats.fetched == 0 ? "nothing" : moved_text(stats.fetched, stats.elapsed);
+  if (stats.reused > 0) moved += fmt::format("; {} reused", human_size(stats.reused));
+  print_facts(out, {{"where", result.uri},
+                    {"files", fmt::format("{}, {}", count_of(manifest.files.size(), "file"),
+                                          human_size(manifest.total_bytes()))},
+                    {"moved", moved},
+                    {"commit", manifest.origin.commit},
+                    {"root digest", manifest.root_digest},
+                    {"registered", result.registered ? registry : ""},
+                    {"alias", request.alias}});
+}
+
+int run(Context& context) {
+  ImportRequest request = read_request(context);
+  const auto source = context.open_source(context.args().positional(0));
+  const auto store = context.open_store();
+  const auto registry = context.open_registry();
+  request.source = source.get();
+  request.store = store.get();
+  request.registry = registry.get();
+  ImportPlan plan;
+  ImportResult result;
+  {
+    ShownProgress shown(context, source->name());
+    try {
+      plan = plan_import(request, context.stop());
+      if (!context.args().flag("dry-run")) {
+        for (const auto& left_out : plan.choice.left_out)
+          info("left out: {}", left_out_text(left_out));
+        result = run_import(request, plan, shown.get(), context.stop());
+      }
+    } catch (...) {
+      throw with_way_on(current_error(), shown.get().view(), store->properties().uri,
+                        context.again());
+    }
+  }
+  Output& out = context.out();
+  if (context.args().flag("dry-run")) {
+    print_plan(out, plan, request);
+    return 0;
+  }
+  const std::string address = registry == nullptr ? "" : registry->name();
+  const std::string reference = fmt::format("{}:{}", result.manifest.name, result.manifest.version);
+  print_result(out, result, request, address);
+  if (!result.registry_error) {
+    out.next(request.alias.empty()
+                 ? fmt::format("dray promote {} production{}", reference, context.store_flag())
+                 : fmt::format("dray pull {}@{} ./{}{}", result.manifest.name, request.alias,
+                               result.manifest.name, context.store_flag()));
+  }
+  out.json(result_json(result, request, address));
+  if (result.registry_error)
+    throw Error(Code::partial, "the release is complete, but it is not registered")
+        .from(Side::registry)
+        .because(*result.registry_error)
+        .hint(fmt::format("when the registry is back: dray registry register {}{}", reference,
+                          context.store_flag()));
+  return 0;
+}
+
+std::vector<Option> own_options() {
+  return {
+      {.name = "name",
+       .value = "NAME",
+       .help = "name of the model; by default the last part of SOURCE"},
+      {.name = "version",
+       .value = "VERSION",
+       .help = "by default the version that has this content, else the next one, 1.0.0 first"},
+      {.name = "include",
+       .value = "GLOB",
+       .help = "take the files that match, instead of what a server needs",
+       .many = true},
+      {.name = "exclude", .value = "GLOB", .help = "leave these files out", .many = true},
+      {.name = "all-files",
+       .value = "",
+       .help = "take every file, second copies of the weights too"},
+      {.name = "alias", .value = "ALIAS", .help = "let this alias point to the version afterwards"},
+      {.name = "reason", .value = "TEXT", .help = "why, for the alias's history"},
+      {.name = "allow",
+       .value = "RULE",
+       .help = "go on in spite of this rule; recorded with the release",
+       .many = true,
+       .choices = {"unverified-source", "not-servable"}},
+      {.name = "dry-run", .value = "", .help = "print what would be done, and do nothing"},
+      {.name = "wait",
+       .value = "TIME",
+       .help = "how long to wait while another process writes the same release, like 10m",
+       .kind = Kind::duration,
+       .in_config = true},
+  };
+}
+
+}  // namespace
+
+Command import_command() {
+  return {
+      .name = "import",
+      .group = "Move models",
+      .summary = "bring a model into a store: verified, resumable, registered",
+      .details =
+          "Bytes go from the source to the store in one pass and are checked against the digests "
+          "that "
+          "the publisher states before a file becomes visible. The release exists when all of it "
+          "is "
+          "there, never half. After a stop or a failure the same command goes on where it was, "
+          "also "
+          "on another machine. What is already there is not sent again.",
+      .positionals =
+          {{"SOURCE",
+            "hf://ORG/MODEL[@REVISION], ORG/MODEL, a Hub URL, a folder, or a revision of a "
+            "Hub cache"}},
+      .options = join({store_options("to"), own_options(), registry_options(), hub_options(),
+                       transfer_options()}),
+      .examples = {{"dray import hf://openai-community/gpt2", "into the default store"},
+                   {"dray import hf://org/model@v1.1 --to s3://bucket/models --alias production",
+                    "one revision, into S3, and make it the one in production"},
+                   {"dray import hf://org/model --dry-run",
+                    "files, sizes, memory, licence; moves nothing"},
+                   {"dray import ./model --name llama --version 2.0.0 --registry none",
+                    "a folder"}},
+      .run = run};
+}
+
+}  // namespace dray::cli

@@ -1,0 +1,150 @@
+#include "dray/cli/import_plan.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "dray/base/json.h"
+#include "dray/cli/report.h"
+#include "dray/cli/text.h"
+
+namespace dray::cli {
+
+namespace {
+
+std::string from_text(const PlannedFile& file) {
+  if (!file.detail.empty()) return file.detail;
+  switch (file.from) {
+    case PlannedFile::From::source:
+      return "source";
+    case PlannedFile::From::store_copy:
+      return "copied in the store";
+    case PlannedFile::From::present:
+      return "already there";
+  }
+  return "";
+}
+
+std::string_view from_name(PlannedFile::From from) {
+  switch (from) {
+    case PlannedFile::From::source:
+      return "source";
+    case PlannedFile::From::store_copy:
+      return "store";
+    case PlannedFile::From::present:
+      return "present";
+  }
+  return "";
+}
+
+std::uint64_t total_of(const ImportPlan& plan) {
+  std::uint64_t total = 0;
+  for (const auto& file : plan.files) total += file.entry.size;
+  return total;
+}
+
+std::string architecture_text(const HfConfig& config) {
+  std::vector<std::string> parts;
+  for (const auto& part : {config.architecture, config.dtype, config.quantization})
+    if (!part.empty()) parts.push_back(part);
+  if (config.max_position_embeddings)
+    parts.push_back(fmt::format("{} tokens of context", *config.max_position_embeddings));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+/// How long fetching takes at the rate limit, or at a full gigabit.
+std::string time_text(const ImportPlan& plan, const ImportRequest& request) {
+  if (plan.bytes_to_fetch == 0) return "";
+  const std::uint64_t limit = request.transfer.limit_rate;
+  const std::uint64_t rate = limit > 0 ? limit : 119 * kMiB;
+  const std::chrono::milliseconds time(static_cast<std::int64_t>(
+      static_cast<double>(plan.bytes_to_fetch) / static_cast<double>(rate) * 1000));
+  return fmt::format("{} at {}/s ({})", human_duration(time), human_size(rate),
+                     limit > 0 ? "--limit-rate" : "a gigabit link");
+}
+
+Json plan_json(const ImportPlan& plan) {
+  Json files = Json::array();
+  for (const auto& file : plan.files)
+    files.push_back({{"path", file.entry.path},
+                     {"size", file.entry.size},
+                     {"sha256", file.entry.digests.sha256},
+                     {"git_sha1", file.entry.digests.git_sha1},
+                     {"from", from_name(file.from)},
+                     {"detail", file.detail}});
+  Json left_out = Json::array();
+  for (const auto& entry : plan.choice.left_out)
+    left_out.push_back({{"why", entry.why}, {"paths", entry.paths}, {"bytes", entry.bytes}});
+  const auto optional = [](const std::optional<std::uint64_t>& n) { return n ? Json(*n) : Json(); };
+  return {{"name", plan.name},
+          {"version", plan.version},
+          {"uri", plan.uri},
+          {"commit", plan.snapshot.origin.commit},
+          {"root_digest", plan.existing ? Json(plan.existing->root_digest) : Json()},
+          {"changed", false},
+          {"dry_run", true},
+          {"would_change", !plan.existing.has_value()},
+          {"source", plan.snapshot.origin.uri},
+          {"revision", plan.snapshot.origin.revision},
+          {"files", std::move(files)},
+          {"bytes", total_of(plan)},
+          {"bytes_to_fetch", plan.bytes_to_fetch},
+          {"left_out", std::move(left_out)},
+          {"problems", plan.choice.problems},
+          {"weights", plan.choice.weights},
+          {"estimate",
+           {{"gpu_bytes", plan.gpu_bytes == 0 ? Json() : Json(plan.gpu_bytes)},
+            {"architecture", plan.config.architecture},
+            {"dtype", plan.config.dtype},
+            {"quantization", plan.config.quantization},
+            {"context", optional(plan.config.max_position_embeddings)}}},
+          {"license", plan.snapshot.info.license},
+          {"gated", plan.snapshot.info.gated}};
+}
+
+}  // namespace
+
+std::string left_out_text(const LeftOut& left_out) {
+  std::string paths = left_out.paths.empty() ? "" : left_out.paths.front();
+  if (left_out.paths.size() > 1) paths += fmt::format(" and {} more", left_out.paths.size() - 1);
+  return fmt::format("{}: {} ({})", left_out.why, paths, human_size(left_out.bytes));
+}
+
+void print_plan(Output& out, const ImportPlan& plan, const ImportRequest& request) {
+  out.json(plan_json(plan));
+  const std::string reference = fmt::format("{}:{}", plan.name, plan.version);
+  if (out.is_quiet()) {
+    out.line(reference);
+    return;
+  }
+  const Origin& origin = plan.snapshot.origin;
+  out.line(fmt::format("{} {} {}", printable(origin_text(origin)),
+                       plan.existing ? "is already there as" : "would become",
+                       out.strong(reference)));
+  const ModelInfo& info = plan.snapshot.info;
+  print_facts(
+      out, {{"where", plan.uri},
+            {"commit", origin.commit},
+            {"to fetch",
+             fmt::format("{} of {}", human_size(plan.bytes_to_fetch), human_size(total_of(plan)))},
+            {"time", time_text(plan, request)},
+            {"GPU memory",
+             plan.gpu_bytes == 0 ? "" : human_size(plan.gpu_bytes) + " to serve it (estimate)"},
+            {"model", architecture_text(plan.config)},
+            {"licence", info.license.empty() ? "not stated" : info.license},
+            {"access", info.gated ? "gated: the publisher grants it" : ""}});
+  Table table{{{"FILE", false, true}, {"SIZE", true}, {"FROM"}}, {}};
+  for (const auto& file : plan.files)
+    table.rows.push_back({file.entry.path, human_size(file.entry.size), from_text(file)});
+  out.line("");
+  out.table(table);
+  if (!plan.choice.left_out.empty()) out.line("\nLeft out:");
+  for (const auto& entry : plan.choice.left_out) out.line("  " + printable(left_out_text(entry)));
+  if (!plan.choice.problems.empty()) out.line("\nA server may not load it:");
+  for (const auto& problem : plan.choice.problems) out.line("  " + printable(problem));
+  out.note("");
+  out.note("Nothing was done; without --dry-run it is.");
+}
+
+}  // namespace dray::cli

@@ -1,0 +1,94 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "dray/base/bytes.h"
+#include "dray/base/json.h"
+#include "dray/base/time.h"
+#include "dray/cli/commands.h"
+#include "dray/cli/context.h"
+#include "dray/cli/report.h"
+#include "dray/store/catalog.h"
+#include "dray/store/layout.h"
+
+namespace dray::cli {
+
+namespace {
+
+Json show_json(const Manifest& manifest, const std::string& uri,
+               const std::vector<std::string>& aliases) {
+  Json json = release_json(manifest, uri, false);
+  json["created"] = rfc3339(manifest.created);
+  json["created_by"] = manifest.created_by;
+  json["aliases"] = aliases;
+  json["endpoint"] = manifest.origin.endpoint;
+  json["license"] = manifest.info.license;
+  json["library"] = manifest.info.library;
+  json["task"] = manifest.info.pipeline_tag;
+  json["base_models"] = manifest.info.base_models;
+  json["allows"] = manifest.allows;
+  json["bytes"] = manifest.total_bytes();
+  Json files = Json::array();
+  for (const auto& file : manifest.files)
+    files.push_back({{"path", file.path}, {"size", file.size}, {"sha256", file.sha256}});
+  json["files"] = std::move(files);
+  return json;
+}
+
+int run(Context& context) {
+  const Reference reference = parse_reference(context.args().positional(0));
+  const auto store = context.open_store();
+  Manifest manifest;
+  std::vector<std::string> aliases;
+  {
+    ShownProgress shown(context, reference.text());
+    shown.get().phase("reading the catalogue");
+    manifest = resolve_release(*store, reference, context.stop());
+    for (const auto& move : list_aliases(*store, manifest.name, context.stop()))
+      if (move.version == manifest.version) aliases.push_back(move.alias);
+  }
+  const std::string uri =
+      store->serving_uri(release_prefix(manifest.name, manifest.version, context.place()));
+  Output& out = context.out();
+  out.json(show_json(manifest, uri, aliases));
+  if (out.is_quiet()) {
+    for (const auto& file : manifest.files) out.line(printable(file.path));
+    return 0;
+  }
+  out.line(out.strong(fmt::format("{}:{}", manifest.name, manifest.version)));
+  const ModelInfo& info = manifest.info;
+  print_facts(out,
+              {{"where", uri},
+               {"source", origin_text(manifest.origin)},
+               {"endpoint", manifest.origin.endpoint},
+               {"commit", manifest.origin.commit},
+               {"root digest", manifest.root_digest},
+               {"size", fmt::format("{}, {}", human_size(manifest.total_bytes()),
+                                    count_of(manifest.files.size(), "file"))},
+               {"made", fmt::format("{} by {}", rfc3339(manifest.created), manifest.created_by)},
+               {"aliases", fmt::format("{}", fmt::join(aliases, ", "))},
+               {"licence", info.license},
+               {"task", info.pipeline_tag},
+               {"base models", fmt::format("{}", fmt::join(info.base_models, ", "))},
+               {"allowed", fmt::format("{}", fmt::join(manifest.allows, ", "))}});
+  Table table{{{"FILE", false, true}, {"SIZE", true}, {"SHA-256"}}, {}};
+  for (const auto& file : manifest.files)
+    table.rows.push_back({file.path, human_size(file.size), file.sha256.substr(0, 16)});
+  out.line("");
+  out.table(table);
+  return 0;
+}
+
+}  // namespace
+
+Command show_command() {
+  return {.name = "show",
+          .group = "Look",
+          .summary = "show a release: origin, digests, aliases, files",
+          .positionals = {{"REF", "NAME, NAME:VERSION or NAME@ALIAS"}},
+          .options = store_options(),
+          .examples = {{"dray show llama", "the newest version"},
+                       {"dray show llama@production --json", "all of it, whole digests too"}},
+          .run = run};
+}
+
+}  // namespace dray::cli

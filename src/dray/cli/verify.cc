@@ -1,0 +1,135 @@
+#include "dray/release/verify.h"
+
+#include <fmt/format.h>
+
+#include "dray/base/json.h"
+#include "dray/cli/commands.h"
+#include "dray/cli/context.h"
+#include "dray/cli/report.h"
+#include "dray/store/catalog.h"
+#include "dray/store/layout.h"
+
+namespace dray::cli {
+
+namespace {
+
+struct Checked {
+  Manifest manifest;
+  std::string uri;
+  VerifyResult result;
+  std::chrono::milliseconds time{0};
+};
+
+std::vector<Manifest> wanted(Context& context, Store& store) {
+  const std::string text = context.args().positional(0);
+  const bool all = context.args().flag("all");
+  if (all != text.empty())
+    throw Error(Code::usage, all ? "a release and --all were given" : "no release was given")
+        .hint(
+            "import the source again with a new --version: files of a version are never replaced");
+  if (!all) return {resolve_release(store, parse_reference(text), context.stop())};
+  std::vector<Manifest> manifests;
+  for (const auto& name : list_models(store, context.stop()))
+    for (const auto& version : list_versions(store, name, context.stop()))
+      if (auto manifest = find_manifest(store, name, version, context.stop()))
+        manifests.push_back(std::move(*manifest));
+  return manifests;
+}
+
+Checked check(Context& context, Store& store, Manifest manifest) {
+  Checked checked;
+  ShownProgress shown(context, fmt::format("{}:{}", manifest.name, manifest.version));
+  shown.get().phase("verifying");
+  checked.result = verify_release(store, manifest, context.place(), context.args().flag("quick"),
+                                  context.transfer_options(), shown.get(), context.stop());
+  checked.time = shown.get().view().elapsed;
+  checked.uri = store.serving_uri(release_prefix(manifest.name, manifest.version, context.place()));
+  checked.manifest = std::move(manifest);
+  return checked;
+}
+
+Json checked_json(const Checked& checked, bool quick) {
+  Json json = release_json(checked.manifest, checked.uri, false);
+  json["quick"] = quick;
+  json["intact"] = checked.result.problems.empty();
+  json["files_checked"] = checked.result.files;
+  json["bytes_checked"] = checked.result.bytes;
+  json["seconds"] = static_cast<double>(checked.time.count()) / 1000;
+  Json problems = Json::array();
+  for (const auto& problem : checked.result.problems)
+    problems.push_back({{"path", problem.path}, {"what", problem.what}});
+  json["problems"] = std::move(problems);
+  return json;
+}
+
+void print(Output& out, const Checked& checked, bool quick) {
+  const std::string reference =
+      fmt::format("{}:{}", checked.manifest.name, checked.manifest.version);
+  const bool intact = checked.result.problems.empty();
+  if (out.is_quiet()) {
+    if (!intact) out.line(reference);
+    return;
+  }
+  const std::string looked = quick ? fmt::format("{}: names, sizes and the store's checksums",
+                                                 count_of(checked.result.files, "file"))
+                                   : fmt::format("{}, {}", count_of(checked.result.files, "file"),
+                                                 moved_text(checked.result.bytes, checked.time));
+  out.line(fmt::format("{} {} ({})", reference,
+                       intact ? out.good("is intact") : out.bad("is damaged"), looked));
+  for (const auto& problem : checked.result.problems)
+    out.line(fmt::format("  {}: {}", printable(problem.path), printable(problem.what)));
+  if (intact && !checked.manifest.root_digest.empty())
+    print_facts(out, {{"root digest", checked.manifest.root_digest}});
+}
+
+int run(Context& context) {
+  const auto store = context.open_store();
+  const bool quick = context.args().flag("quick");
+  Output& out = context.out();
+  const auto manifests = wanted(context, *store);
+  std::vector<std::string> damaged;
+  for (const auto& manifest : manifests) {
+    const Checked checked = check(context, *store, manifest);
+    print(out, checked, quick);
+    if (!checked.result.problems.empty())
+      damaged.push_back(fmt::format("{}:{}", manifest.name, manifest.version));
+    out.json(checked_json(checked, quick));
+  }
+  if (context.args().flag("all")) {
+    out.json({{"store", store->properties().uri},
+              {"releases", manifests.size()},
+              {"damaged", damaged},
+              {"changed", false}});
+    if (manifests.empty()) out.note(fmt::format("No releases in {}.", store->properties().uri));
+  }
+  if (damaged.empty()) return 0;
+  throw Error(Code::verification,
+              damaged.size() == 1
+                  ? fmt::format("{} is not what its manifest states", damaged.front())
+                  : fmt::format("{} of {} releases are not what their manifests state",
+                                damaged.size(), manifests.size()))
+      .from(Side::destination)
+      .hint(
+          "import the same source again under a new version; a version's files are never replaced");
+}
+
+}  // namespace
+
+Command verify_command() {
+  return {
+      .name = "verify",
+      .group = "Look",
+      .summary = "read a release's bytes again and compare them with its manifest",
+      .positionals = {{"REF", "NAME, NAME:VERSION or NAME@ALIAS", false}},
+      .options = join({store_options(),
+                       {{.name = "quick",
+                         .value = "",
+                         .help = "only names, sizes and the store's own checksums; reads no bytes"},
+                        {.name = "all", .value = "", .help = "every release of the store"}},
+                       transfer_options()}),
+      .examples = {{"dray verify llama:1.0.0", "every byte"},
+                   {"dray verify --all --quick --store s3://bucket", "the whole store in seconds"}},
+      .run = run};
+}
+
+}  // namespace dray::cli
