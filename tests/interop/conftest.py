@@ -1,0 +1,119 @@
+"""Fixtures: the program, the test Hub with models, and real S3 servers. Started by ./test interop."""
+
+import os
+import random
+import shutil
+
+import pytest
+
+from hub_server import Hub
+from servers import Minio, SeaweedFs, Server, Versitygw, make_ca
+from support import Dray, llama_files, minilm_files
+
+for name in ("HF_TOKEN", "HF_ENDPOINT", "AWS_PROFILE"):
+    os.environ.pop(name, None)
+os.environ.update(HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_TELEMETRY="1",
+                  HF_HUB_DISABLE_PROGRESS_BARS="1", AWS_EC2_METADATA_DISABLED="true")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="also what is too long for every run")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "full: only with --full")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--full"):
+        left_out = [item for item in items if item.get_closest_marker("full")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.fixture(scope="session")
+def program():
+    return os.environ.get("DRAY") or shutil.which("dray") or pytest.fail("set DRAY to the program")
+
+
+@pytest.fixture(scope="session")
+def the_hub():
+    hub = Hub()
+    hub.add("sentence-transformers/all-MiniLM-L6-v2", minilm_files())
+    hub.add("org/llama", llama_files(seed=1, shard_mib=24))
+    hub.add("org/odd", {
+        **llama_files(seed=2, shard_mib=1, shards=1),
+        "sub dir/with space.txt": b"words\n", "größe.txt": "ä\n".encode(), "empty.txt": b"",
+        "percent%41.txt": b"not A\n", "plus+and&.txt": b"signs\n"})
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def hub(the_hub):
+    the_hub.reset()
+    return the_hub
+
+
+@pytest.fixture
+def minilm(hub):
+    return hub.repos["sentence-transformers/all-MiniLM-L6-v2"]
+
+
+@pytest.fixture
+def llama(hub):
+    return hub.repos["org/llama"]
+
+
+@pytest.fixture
+def odd_repo(hub):
+    return hub.repos["org/odd"]
+
+
+@pytest.fixture
+def dray(program, hub, tmp_path):
+    return Dray(program, tmp_path / "home", {"HF_ENDPOINT": hub.url})
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory):
+    """Servers by kind, started when first asked for."""
+    running = {}
+    bin_folder = os.environ.get("DRAY_PEERS_BIN", "")
+    kinds = {kind.kind: kind for kind in (Versitygw, SeaweedFs, Minio)}
+
+    def get(kind: str) -> Server:
+        if kind not in running:
+            folder = tmp_path_factory.mktemp(kind)
+            if kind == "versitygw-tls":
+                server = Versitygw(folder, bin_folder, ca=make_ca(str(folder / "ca")))
+            else:
+                server = kinds[kind](folder, bin_folder)
+            running[kind] = server.start()
+        return running[kind]
+
+    yield get
+    for server in running.values():
+        server.stop()
+
+
+KINDS = ["versitygw", "seaweedfs", pytest.param("minio", marks=pytest.mark.full)]
+
+
+@pytest.fixture(params=KINDS)
+def s3(request, servers):
+    return servers(request.param)
+
+
+@pytest.fixture
+def strict_s3(servers):
+    """One server alone, the strictest, for what does not differ between servers."""
+    return servers("versitygw")
+
+
+@pytest.fixture
+def rand(request):
+    """Random numbers that DRAY_TEST_SEED repeats; the seed is in the output of a failure."""
+    seed = int(os.environ.get("DRAY_TEST_SEED") or random.SystemRandom().randrange(2**32))
+    print(f"DRAY_TEST_SEED={seed}")
+    return random.Random(f"{seed} {request.node.name}")

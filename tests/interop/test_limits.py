@@ -1,0 +1,53 @@
+"""What dray may take of a machine, measured from outside."""
+
+import os
+import time
+
+import pytest
+
+from support import MIB, disk_bytes, llama_files
+
+
+@pytest.fixture(scope="module")
+def large(the_hub):
+    yield the_hub.add("org/large", llama_files(seed=3, shard_mib=192))
+    del the_hub.repos["org/large"]
+
+
+@pytest.mark.parametrize("memory", [128, 256])
+def test_memory_stays_below_the_limit_whatever_the_size(dray, hub, large, strict_s3, memory):
+    bucket = strict_s3.new_bucket()
+    process = dray.with_settings(**strict_s3.settings()).start(
+        "import", large.name, "--to", f"s3://{bucket}", "--memory", f"{memory}MiB", "-q")
+    highest, deadline = 0, time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        highest = max(highest, peak_of(process.pid))
+        time.sleep(0.02)
+    out, err = process.communicate(timeout=5)
+    assert process.returncode == 0, out + err
+    assert 0 < highest <= memory * MIB, f"{highest / MIB:.0f} MiB"
+    assert disk_bytes(dray.home) < 5 * MIB, "model bytes stay off the disk"
+
+
+def peak_of(pid):
+    """VmHWM in bytes: the most that the process had in memory so far."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ProcessLookupError):
+        pass
+    return 0
+
+
+def test_start_is_quick_without_settings(program):
+    """Best of several, since other processes may be in the way."""
+    times = []
+    for _ in range(10):
+        began = time.monotonic()
+        pid = os.posix_spawn(program, [program, "--version"], {},
+                             file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
+        assert os.waitpid(pid, 0)[1] == 0
+        times.append(time.monotonic() - began)
+    assert min(times) < 0.02

