@@ -1,8 +1,11 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -37,7 +40,7 @@ constexpr const char* kAlias = "production";
       .hint("name an empty folder: dray demo --dir DIR");
 }
 
-/// The demonstration's folder, emptied of what a former one left. A folder that is somebody else's,
+/// The demonstration's folder, made if it is not there. A folder that is somebody else's,
 /// or holds something else, is refused: the default one lies where everybody may write.
 fs::path prepare_folder(const std::string& wanted) {
   const fs::path folder = wanted.empty()
@@ -53,11 +56,20 @@ fs::path prepare_folder(const std::string& wanted) {
   if (info.st_uid != geteuid()) refuse_folder(folder, "it belongs to another user");
   if (!fs::is_empty(folder) && !fs::exists(folder / kMarker))
     refuse_folder(folder, "it holds something else");
-  for (const char* name : {"store", "registry.db", "registry.db-wal", "registry.db-shm"})
-    fs::remove_all(folder / name);
-  write_file_atomic(folder / kMarker,
-                    "made by `dray demo`, which removes what it made here before\n");
   return folder;
+}
+
+/// Held while the demonstration runs: another one would remove its store.
+Fd lock_folder(const fs::path& folder) {
+  const fs::path marker = folder / kMarker;
+  Fd fd(open(marker.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) throw_errno("open", marker.string());
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
+    throw Error(Code::locked, "another demonstration runs there")
+        .on("use", folder.string())
+        .from(Side::local)
+        .hint("wait for it, or name another folder: dray demo --dir DIR");
+  return fd;
 }
 
 /// What happened, told step by step.
@@ -134,6 +146,9 @@ int demonstrate(Context& context) {
   Story story(out);
   Stage stage;
   stage.folder = prepare_folder(context.args().text("dir"));
+  const Fd lock = lock_folder(stage.folder);
+  for (const char* name : {"store", "registry.db", "registry.db-wal", "registry.db-shm"})
+    fs::remove_all(stage.folder / name);
   stage.store_uri = "dir:" + (stage.folder / "store").string();
   stage.store = open_store(stage.store_uri, {});
   stage.registry = open_registry("sqlite:" + (stage.folder / "registry.db").string(), {});

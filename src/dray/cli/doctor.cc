@@ -53,16 +53,23 @@ int run(Context& context) {
     }
     out.flush();
   };
+  // Shows what is being waited for: an endpoint that does not answer takes its time.
+  const auto waiting = [&](const char* what, const auto& look) {
+    ShownProgress shown(context, "doctor");
+    shown.get().phase(what);
+    return look();
+  };
   const std::string machine = machine_text();
   if (!out.is_quiet()) out.line(machine);
   const Environment environment = [](const std::string& name) { return env(name.c_str()); };
   add({proxy_check(environment),
        memory_check(memory_limit(), context.args().number("memory").value_or(0))});
-  add(hub_checks(context));
+  add(waiting("asking the Hub", [&] { return hub_checks(context); }));
   if (const std::string source = context.args().positional(0); !source.empty())
-    add({source_check(context, source)});
-  add(store_checks(context));
-  add(registry_checks(context));
+    add(waiting("asking for the source",
+                [&] { return std::vector{source_check(context, source)}; }));
+  add(waiting("trying the store", [&] { return store_checks(context); }));
+  add(waiting("asking the registry", [&] { return registry_checks(context); }));
 
   Json list = Json::array();
   const Check* first_failed = nullptr;

@@ -101,12 +101,15 @@ void ProgressDisplay::tick_lines(const ProgressView& view, SteadyTime now) {
   const bool json = mode_ == ProgressMode::json;
   std::string out = finished_files();
   const auto percent = ProgressText::percent(view);
-  bool due = !last_;
-  if (last_) {
-    const auto passed = now - *last_;
-    const bool step = percent && last_percent_ && *percent / 5 != *last_percent_ / 5;
-    const bool begins = percent && !last_percent_;  // the total is known from now on
-    due = begins || passed >= (json ? seconds(1) : seconds(10)) || (step && passed >= seconds(1));
+  // What has no total yet is told only when it takes long; afterwards nothing is silent for more
+  // than ten seconds.
+  if (!began_) began_ = now;
+  const auto passed = now - last_.value_or(*began_);
+  bool due = passed >= seconds(10);
+  if (percent) {
+    const bool begins = !last_percent_;
+    const bool step = last_percent_ && *percent / 5 != *last_percent_ / 5;
+    due = due || begins || (passed >= seconds(1) && (step || json));
   }
   if (due) {
     out += json ? dump_json(text_.json(view, last_ ? "progress" : "start", sink_.now_text()))
@@ -139,7 +142,7 @@ void ProgressDisplay::finish(SteadyTime now) {
   text_.sample(view, now);
   if (mode_ == ProgressMode::tty) {
     erase(out);
-  } else if (mode_ != ProgressMode::none && last_) {
+  } else if (mode_ != ProgressMode::none && last_percent_) {
     out = finished_files();
     out += mode_ == ProgressMode::json ? dump_json(text_.json(view, "end", sink_.now_text()))
                                        : text_.line(view);

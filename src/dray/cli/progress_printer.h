@@ -62,8 +62,8 @@ class ProgressDisplay {
   const ProgressSink sink_;
   std::mutex mutex_;
   ProgressText text_;
-  std::size_t drawn_ = 0;  // lines of the block on the screen
-  std::optional<SteadyTime> last_;
+  std::size_t drawn_ = 0;                   // lines of the block on the screen
+  std::optional<SteadyTime> began_, last_;  // of the display; of the last drawing
   std::optional<int> last_percent_;
   bool finished_ = false;
 };

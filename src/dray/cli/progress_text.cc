@@ -106,14 +106,10 @@ std::vector<std::string> ProgressText::block(const ProgressView& view, std::size
   if (view.phase != "transferring" || !p) total += "  " + view.phase;
   if (p) {
     total += fmt::format("  {:>3} %", *p);
-    constexpr std::size_t kBar = 20;
-    const std::string drawn = bar(share_of(view.verified, view.total_bytes), kBar);
-    const auto parts = facts(view, meter_.rate(), left(view));
-    // The bar goes first when there is no room, then the least wanted facts.
-    std::size_t needed = display_width(total);
-    for (const auto& part : parts) needed += 2 + display_width(part);
-    if (needed + 2 + display_width(drawn) <= width) total += "  " + drawn;
-    for (const auto& part : parts)
+    // Of a size that stays the same from one drawing to the next; the least wanted facts make room.
+    const std::size_t cells = width >= 120 ? 20 : width >= 70 ? 10 : 0;
+    if (cells > 0) total += "  " + bar(share_of(view.verified, view.total_bytes), cells);
+    for (const auto& part : facts(view, meter_.rate(), left(view)))
       if (display_width(total) + 2 + display_width(part) <= width) total += "  " + part;
   } else {
     total += "  " + clock_duration(std::chrono::duration_cast<seconds>(view.elapsed));

@@ -25,32 +25,39 @@ int run(Context& context) {
   const std::string alias = args.positional(1);
   check_name(alias, "name of an alias");
   const auto store = context.open_store();
-  const Manifest manifest = resolve_release(*store, reference, context.stop());
-  const std::string before = current_version(context, *store, manifest.name, alias);
-  const bool changes = before != manifest.version;
-  if (changes && !args.flag("dry-run"))
-    move_alias(*store, manifest.name, alias, manifest.version, Context::actor(),
-               args.text("reason"), context.stop());
+  const bool dry_run = args.flag("dry-run");
+  Manifest manifest;
+  std::string before;
+  bool changes = false;
+  {
+    ShownProgress shown(context, reference.text());
+    shown.get().phase("moving the alias");
+    manifest = resolve_release(*store, reference, context.stop());
+    before = current_version(context, *store, manifest.name, alias);
+    changes = before != manifest.version;
+    if (changes && !dry_run)
+      move_alias(*store, manifest.name, alias, manifest.version, Context::actor(),
+                 args.text("reason"), context.stop());
+  }
   Output& out = context.out();
   Json json = release_json(
       manifest,
       store->serving_uri(release_prefix(manifest.name, manifest.version, context.place())),
-      changes && !args.flag("dry-run"));
+      changes && !dry_run);
   json["alias"] = alias;
   json["previous"] = before;
-  if (args.flag("dry-run")) json["dry_run"] = true;
+  if (dry_run) json["dry_run"] = true;
   out.json(json);
   if (out.is_quiet()) {
     out.line(fmt::format("{}:{}", manifest.name, manifest.version));
     return 0;
   }
   const std::string pointed = fmt::format("{}@{}", manifest.name, alias);
-  out.line(!changes
-               ? fmt::format("{} points to {} already", pointed, manifest.version)
-               : fmt::format("{} {} to {}{}", pointed,
-                             args.flag("dry-run") ? "would point" : "now points", manifest.version,
-                             before.empty() ? "" : fmt::format(", before to {}", before)));
-  if (changes && !before.empty() && !args.flag("dry-run"))
+  out.line(!changes ? fmt::format("{} points to {} already", pointed, manifest.version)
+                    : fmt::format("{} {} to {}{}", pointed, dry_run ? "would point" : "now points",
+                                  manifest.version,
+                                  before.empty() ? "" : fmt::format(", before to {}", before)));
+  if (changes && !before.empty() && !dry_run)
     out.note(fmt::format("to go back: dray promote {}:{} {}{}", manifest.name, before, alias,
                          context.store_flag()));
   return 0;

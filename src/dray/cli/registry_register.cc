@@ -19,7 +19,12 @@ int run(Context& context) {
   if (registry == nullptr)
     throw Error(Code::usage, "there is no registry to register in: it is 'none'")
         .hint("name one: --registry https://HOST, or --registry sqlite:PATH");
-  const Manifest manifest = resolve_release(*store, reference, context.stop());
+  Manifest manifest;
+  {
+    ShownProgress shown(context, reference.text());
+    shown.get().phase("reading the catalogue");
+    manifest = resolve_release(*store, reference, context.stop());
+  }
   const std::string uri =
       store->serving_uri(release_prefix(manifest.name, manifest.version, context.place()));
   const Registration registration = registration_of(manifest, uri);
@@ -38,7 +43,12 @@ int run(Context& context) {
     print_facts(out, facts);
     return 0;
   }
-  const RegisteredIds ids = registry->put(registration, context.stop());
+  RegisteredIds ids;
+  {
+    ShownProgress shown(context, text);
+    shown.get().phase("registering");
+    ids = registry->put(registration, context.stop());
+  }
   Json json = release_json(manifest, uri, ids.changed);
   json["registry"] = {{"address", registry->name()},
                       {"model_id", ids.model_id},
