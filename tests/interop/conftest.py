@@ -7,8 +7,12 @@ import shutil
 import pytest
 
 from hub_server import Hub
+from places import Place
+from radosgw import RadosGw
 from servers import Minio, SeaweedFs, Server, Versitygw, make_ca
 from support import Dray, llama_files, minilm_files
+
+KINDS_OF_SERVERS = {kind.kind: kind for kind in (Versitygw, SeaweedFs, Minio, RadosGw)}
 
 for name in ("HF_TOKEN", "HF_ENDPOINT", "AWS_PROFILE"):
     os.environ.pop(name, None)
@@ -75,34 +79,59 @@ def dray(program, hub, tmp_path):
     return Dray(program, tmp_path / "home", {"HF_ENDPOINT": hub.url})
 
 
-@pytest.fixture(scope="session")
-def servers(tmp_path_factory):
+class Servers:
     """Servers by kind, started when first asked for."""
-    running = {}
-    bin_folder = os.environ.get("DRAY_PEERS_BIN", "")
-    kinds = {kind.kind: kind for kind in (Versitygw, SeaweedFs, Minio)}
 
-    def get(kind: str) -> Server:
-        if kind not in running:
-            folder = tmp_path_factory.mktemp(kind)
+    def __init__(self, new_folder):
+        self._new_folder = new_folder
+        self._running = {}
+
+    def __call__(self, kind) -> Server:
+        if kind not in self._running:
+            folder, programs = self._new_folder(kind), os.environ.get("DRAY_PEERS_BIN", "")
             if kind == "versitygw-tls":
-                server = Versitygw(folder, bin_folder, ca=make_ca(str(folder / "ca")))
+                server = Versitygw(folder, programs, ca=make_ca(str(folder / "ca")))
             else:
-                server = kinds[kind](folder, bin_folder)
-            running[kind] = server.start()
-        return running[kind]
+                server = KINDS_OF_SERVERS[kind](folder, programs)
+            self._running[kind] = server.start()
+        return self._running[kind]
 
-    yield get
-    for server in running.values():
-        server.stop()
+    def give_memory_back(self):
+        for server in self._running.values():
+            if server.in_memory:
+                server.drop_buckets()
+
+    def stop(self):
+        for server in self._running.values():
+            server.stop()
 
 
-KINDS = ["versitygw", "seaweedfs", pytest.param("minio", marks=pytest.mark.full)]
+@pytest.fixture(scope="session")
+def all_servers(tmp_path_factory):
+    started = Servers(tmp_path_factory.mktemp)
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def servers(all_servers):
+    yield all_servers
+    all_servers.give_memory_back()
+
+
+KINDS = ["versitygw", "seaweedfs",
+         *(pytest.param(kind, marks=pytest.mark.full) for kind in ("minio", "radosgw"))]
 
 
 @pytest.fixture(params=KINDS)
 def s3(request, servers):
     return servers(request.param)
+
+
+@pytest.fixture(params=[*KINDS, "dir"])
+def place(request, servers, tmp_path):
+    """Where to import to: each server, and a folder."""
+    return Place(None if request.param == "dir" else servers(request.param), tmp_path)
 
 
 @pytest.fixture

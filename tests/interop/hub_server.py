@@ -83,6 +83,7 @@ class Hub:
     def __init__(self):
         self.repos = {}
         self.bytes_per_second = None  # of the CDN, all connections together
+        self.ranges = True            # False: every GET gives the whole file
         self._lock = threading.Lock()
         self._paid_until = 0.0
         self.requests = []  # (host, method, path, headers with lower-case names)
@@ -100,7 +101,7 @@ class Hub:
     def reset(self):
         with self._lock:
             self.requests, self.sent, self.large_sent = [], 0, 0
-        self.bytes_per_second = None
+        self.bytes_per_second, self.ranges = None, True
 
     def close(self):
         for host in (self.api, self.cdn):
@@ -164,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
     def send_file(self, file, headers, large):
         size, status, first, last = len(file.data), 200, 0, len(file.data) - 1
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        if wanted and self.command == "GET":
+        if wanted and self.command == "GET" and self.server.hub.ranges:
             first = int(wanted.group(1))
             last = min(int(wanted.group(2) or size), size - 1)
             if first >= size:

@@ -37,16 +37,28 @@ def end_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+def end(process):
+    """Ends a child and what it started."""
+    if process and process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
 class Server:
     """A running S3 server. `kind` names it in tests; tests make their own buckets."""
 
     kind = ""
+    in_memory = False  # what is stored there costs memory
 
     def __init__(self, folder, bin_folder, ca=None):
         self.folder, self.bin, self.ca = str(folder), bin_folder, ca
         os.makedirs(self.folder, exist_ok=True)
         self.process, self.url = None, None
-        self._buckets = 0
+        self._count, self._buckets = 0, []
 
     def command(self):
         """Command line, further environment and the URL that answers 200 when it is ready."""
@@ -56,18 +68,24 @@ class Server:
         problems = []
         for _ in range(3):  # another process may have taken a port meanwhile
             command, environment, ready = self.command()
-            log = os.path.join(self.folder, "server.log")
-            with open(log, "ab") as out:
-                self.process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                    cwd=self.folder, env={**os.environ, **environment}, start_new_session=True,
-                    preexec_fn=end_with_parent)
+            self.process = self.spawn(command, environment)
             if self._wait_ready(ready):
                 return self
             self.stop()
-            with open(log, encoding="utf-8", errors="replace") as file:
+            with open(self.log, encoding="utf-8", errors="replace") as file:
                 problems.append(file.read()[-3000:])
         raise RuntimeError(f"{self.kind} does not start:\n" + "\n----\n".join(problems))
+
+    @property
+    def log(self):
+        return os.path.join(self.folder, "server.log")
+
+    def spawn(self, command, environment=None):
+        with open(self.log, "ab") as out:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                cwd=self.folder, env={**os.environ, **(environment or {})}, start_new_session=True,
+                preexec_fn=end_with_parent)
 
     def _wait_ready(self, ready, limit=60):
         end = time.monotonic() + limit
@@ -78,13 +96,7 @@ class Server:
         return False
 
     def stop(self):
-        if self.process and self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGTERM)
-            try:
-                self.process.wait(timeout=2)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
+        end(self.process)
 
     def client(self):
         return boto3.client(
@@ -93,10 +105,27 @@ class Server:
             config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 5}))
 
     def new_bucket(self):
-        self._buckets += 1
-        name = f"models-{self._buckets}"
+        self._count += 1
+        name = f"models-{self._count}"
         self.client().create_bucket(Bucket=name)
+        self._buckets.append(name)
         return name
+
+    def drop_bucket(self, name):
+        client = self.client()
+        for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=name):
+            for upload in page.get("Uploads", []):
+                client.abort_multipart_upload(Bucket=name, Key=upload["Key"],
+                                              UploadId=upload["UploadId"])
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
+            for item in page.get("Contents", []):
+                client.delete_object(Bucket=name, Key=item["Key"])
+        client.delete_bucket(Bucket=name)
+        self._buckets.remove(name)
+
+    def drop_buckets(self):
+        for name in list(self._buckets):
+            self.drop_bucket(name)
 
     def settings(self):
         """What dray needs in its environment to reach this server."""

@@ -6,64 +6,10 @@ import time
 
 import pytest
 
-from readers import check_files, download_as_kserve, manifest, objects
+from places import check_state
 from support import finish, folder_bytes, llama_files, wait_until
 
 SLOW = 24_000_000  # bytes a second of the CDN: the import takes a few seconds
-
-
-@pytest.fixture(params=["versitygw", "seaweedfs", "dir"])
-def place(request, servers, tmp_path):
-    """Where to import to."""
-    return Place(None if request.param == "dir" else servers(request.param), tmp_path)
-
-
-class Place:
-    def __init__(self, server, folder):
-        self.server, self.top, self.folder, self.count = server, folder, folder / "store", 0
-        self.fresh()
-
-    def fresh(self):
-        """A new, empty store."""
-        if self.server:
-            self.bucket = self.server.new_bucket()
-            self.uri = f"s3://{self.bucket}"
-        else:
-            self.folder = self.folder.with_name(self.folder.name + "x")
-            self.folder.mkdir()
-            self.uri = f"dir:{self.folder}"
-        self.settings = self.server.settings() if self.server else {}
-        # A registry remembers where a version is, so that a new store needs a new one.
-        self.count += 1
-        self.settings["DRAY_REGISTRY"] = f"sqlite:{self.top}/registry-{self.count}.db"
-
-    def record(self, name, version="1.0.0"):
-        if self.server:
-            return manifest(self.server, self.bucket, "", name, version)
-        path = self.folder / f".dray/releases/{name}/{version}.json"
-        return path.exists() or None
-
-    def read(self, name, version="1.0.0"):
-        if self.server:
-            return download_as_kserve(
-                self.server, f"s3://{self.bucket}/model-data/{name}/{version}/")
-        folder = self.folder / "model-data" / name / version
-        return folder_bytes(folder) if folder.exists() else {}
-
-    def journals(self):
-        if self.server:
-            return list(objects(self.server, self.bucket, ".dray/transfers/"))
-        return list((self.folder / ".dray/transfers").rglob("*.json"))
-
-
-def check_state(place, repo, name="llama"):
-    """What is visible is right, and all of it is there if the release says that it exists."""
-    got = place.read(name)
-    for path, data in got.items():
-        if data:
-            assert data == repo.files[path].data, f"{path} is visible with wrong bytes"
-    if place.record(name):
-        check_files(got, repo, repo.files)
 
 
 @pytest.fixture
@@ -94,7 +40,7 @@ def test_interrupt_ends_soon_and_the_next_run_goes_on(dray, hub, long, place):
     assert result["changed"] is True
     assert hub.large_sent < total * 0.9, "what was stored is not fetched again"
     check_state(place, long, "long")
-    assert place.record("long") and not place.journals()
+    assert place.record("long") and not place.leftovers()
 
 
 def kill_loop(dray, hub, llama, place, rand, kills):

@@ -19,14 +19,15 @@ def parse(arguments):
         prog="./test", description="Runs the tests of dray, all layers without arguments.")
     parser.add_argument("layers", nargs="*", metavar="LAYER", help=", ".join(layers.NAMES))
     parser.add_argument("--full", action="store_true",
-                        help="also what is too long for every run: MinIO, 200 kills, long fuzzing, broken promises")
+                        help="also what is too long for every run: MinIO and Ceph, 200 kills, long fuzzing, broken promises")
     parser.add_argument("--list", action="store_true", help="name the layers and end")
     parser.add_argument("--fuzz-seconds", type=int, metavar="N",
-                        help="for each fuzz target (10; 60 where CI=true; 600 with --full)")
+                        help="for each fuzz target (10; for the larger ones 60 where CI=true; 600 with --full)")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.layers if name not in layers.NAMES]:
         parser.error(f"no layer {', '.join(unknown)}; there are: {', '.join(layers.NAMES)}")
     options.ci = os.environ.get("CI") == "true"
+    options.fuzz_all_alike = options.full or options.fuzz_seconds is not None
     if options.fuzz_seconds is None:
         options.fuzz_seconds = 600 if options.full else 60 if options.ci else 10
     return options
