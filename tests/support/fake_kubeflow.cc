@@ -134,7 +134,25 @@ RawResponse FakeKubeflow::route(const RawRequest& request, const std::string& pa
       return create(artifacts_, std::move(body), "versionId");
     }
   }
+  if (request.method == "PATCH") {
+    Json body = Json::parse(request.body, nullptr, false);
+    if (!body.is_object()) return failure(400, "Bad Request", "not JSON");
+    if (const std::string id = child_of("/registered_models/", ""); !id.empty())
+      return change(models_, id, std::move(body));
+    if (const std::string id = child_of("/model_versions/", ""); !id.empty())
+      return change(versions_, id, std::move(body));
+  }
   return failure(404, "Not Found", "no such path");
+}
+
+RawResponse FakeKubeflow::change(std::vector<Json>& table, const std::string& id, Json body) {
+  if (body.contains("name") || body.contains("id"))
+    return failure(400, "Bad Request", "json: unknown field");
+  Json* row = by_id(table, id);
+  if (row == nullptr) return failure(404, "Not Found", "none found");
+  if (!body.contains("state")) body["state"] = "LIVE";
+  for (const auto& [key, value] : body.items()) (*row)[key] = value;
+  return json(200, *row);
 }
 
 RawResponse FakeKubeflow::create(std::vector<Json>& table, Json resource,

@@ -53,6 +53,8 @@ class FakeKubeflow {
   RawResponse handle(const RawRequest& request);
   RawResponse route(const RawRequest& request, const std::string& path);
   RawResponse create(std::vector<Json>& table, Json resource, const std::string& parent_key);
+  /// What is not stated keeps its value, but for the state: that becomes the default one.
+  RawResponse change(std::vector<Json>& table, const std::string& id, Json body);
   RawResponse find(const std::vector<Json>& table, const std::string& parent_key,
                    const std::map<std::string, std::string>& query);
   RawResponse page(const std::vector<Json>& table, const std::map<std::string, std::string>& query);

@@ -12,7 +12,9 @@ namespace {
   throw Error(Code::conflict, std::move(message))
       .on("register", wanted.name + ":" + wanted.version)
       .from(Side::registry)
-      .hint("a registered version is never changed; register under another version");
+      .hint(
+          "a registered version is never changed; import under another --name or --version, or "
+          "leave this registry out with --registry none");
 }
 
 std::string_view without_final_slash(std::string_view uri) {
@@ -34,10 +36,11 @@ void check_same_content(const Registration& wanted, std::string_view registered_
                                  registered_digest, digest->second));
 }
 
-void check_same_uri(const Registration& wanted, std::string_view registered_uri) {
-  if (!same_uri(wanted.uri, registered_uri))
-    conflict(wanted, fmt::format("already registered with another uri: {}, not {}", registered_uri,
-                                 wanted.uri));
+void check_further_place(const Registration& wanted, std::string_view registered_digest,
+                         std::string_view registered_uri) {
+  if (!registered_digest.empty() && wanted.properties.contains(std::string(kRootDigest))) return;
+  conflict(wanted, fmt::format("already registered with another uri: {}, not {}", registered_uri,
+                               wanted.uri));
 }
 
 }  // namespace dray

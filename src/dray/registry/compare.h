@@ -12,9 +12,11 @@ inline constexpr std::string_view kRootDigest = "root_digest";
 
 /// Throws Code::conflict when a root digest is registered ("" = none) and differs.
 void check_same_content(const Registration& wanted, std::string_view registered_digest);
-/// Throws Code::conflict when the uris differ; a final '/' makes no difference (older tools leave
-/// it off).
-void check_same_uri(const Registration& wanted, std::string_view registered_uri);
+/// Throws Code::conflict unless both digests are known: then, having passed `check_same_content`,
+/// `wanted` is another place of the bytes that are registered at `registered_uri`.
+void check_further_place(const Registration& wanted, std::string_view registered_digest,
+                         std::string_view registered_uri);
+/// A final '/' makes no difference: older tools leave it off.
 bool same_uri(std::string_view a, std::string_view b);
 
 }  // namespace dray

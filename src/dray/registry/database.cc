@@ -19,6 +19,26 @@ constexpr int kMostBusySteps = 3000;  // 30 s
 
 std::string address(const std::filesystem::path& path) { return "sqlite:" + path.string(); }
 
+/// Holds on to what is there now: else a copy would begin anew with each write beside it.
+class Snapshot {
+ public:
+  explicit Snapshot(Database& database) : database_(database) {
+    database_.execute("BEGIN; SELECT 1 FROM sqlite_master");
+  }
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+  ~Snapshot() {
+    try {
+      database_.execute("COMMIT");
+    } catch (const Error&) {
+      // Nothing was written.
+    }
+  }
+
+ private:
+  Database& database_;
+};
+
 }  // namespace
 
 struct Database::State {
@@ -74,6 +94,8 @@ void Database::execute(const char* sql) {
 }
 
 std::int64_t Database::last_id() const { return sqlite3_last_insert_rowid(state_->handle); }
+
+bool Database::in_transaction() const { return sqlite3_get_autocommit(state_->handle) == 0; }
 
 void Database::stop_with(const std::stop_token& stop) { state_->stop = stop; }
 
@@ -142,6 +164,11 @@ Statement& Statement::bind(std::string_view value) {
   return *this;
 }
 
+Statement& Statement::bind(double value) {
+  if (sqlite3_bind_double(statement_.get(), ++bound_, value) != SQLITE_OK) database_.fail("bind");
+  return *this;
+}
+
 Statement& Statement::bind_or_null(std::string_view value) {
   if (!value.empty()) return bind(value);
   ++bound_;  // parameters that are not bound are NULL
@@ -164,15 +191,43 @@ std::int64_t Statement::integer(int column) const {
   return sqlite3_column_int64(statement_.get(), column);
 }
 
-std::string Statement::text(int column) const {
+std::string Statement::text(int column) const { return std::string(view(column)); }
+
+std::string_view Statement::view(int column) const {
   const auto* data = sqlite3_column_text(statement_.get(), column);
   if (data == nullptr) return "";
   return {reinterpret_cast<const char*>(data),
           static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 
+void Statement::reset() {
+  // The result repeats the last step's error, which was thrown then.
+  sqlite3_reset(statement_.get());
+  sqlite3_clear_bindings(statement_.get());
+  bound_ = 0;
+}
+
 bool Statement::is_null(int column) const {
   return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
+
+void copy_database(Database& from, Database& to, const std::stop_token& stop) {
+  constexpr int kPages = 1024;  // 4 MiB between looks at `stop`
+  const Snapshot held(from);
+  sqlite3_backup* const copy =
+      sqlite3_backup_init(to.state_->handle, "main", from.state_->handle, "main");
+  if (copy == nullptr) to.fail("copy to");
+  int result = SQLITE_OK;
+  for (int waits = 0; !stop.stop_requested();) {
+    result = sqlite3_backup_step(copy, kPages);
+    if (result == SQLITE_OK) continue;
+    const bool busy = result == SQLITE_BUSY || result == SQLITE_LOCKED;
+    if (!busy || ++waits > kMostBusySteps) break;
+    wait_for(stop, kBusyStep);
+  }
+  sqlite3_backup_finish(copy);
+  if (stop.stop_requested()) throw Error(Code::cancelled, "stopped").from(Side::registry);
+  if (result != SQLITE_DONE) to.fail("copy to");
 }
 
 Transaction::Transaction(Database& database) : database_(database) {

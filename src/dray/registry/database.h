@@ -29,6 +29,8 @@ class Database {
   /// Runs statements that take no parameters and give no rows.
   void execute(const char* sql);
   std::int64_t last_id() const;
+  /// False after an error that made SQLite roll the whole transaction back.
+  bool in_transaction() const;
   /// What ends waits from now on.
   void stop_with(const std::stop_token& stop);
   const std::filesystem::path& path() const;
@@ -37,6 +39,7 @@ class Database {
 
  private:
   friend class Statement;
+  friend void copy_database(Database& from, Database& to, const std::stop_token& stop);
   struct State;
   struct Close {
     void operator()(State* state) const;
@@ -52,6 +55,7 @@ class Statement {
   Statement(Database& database, std::string_view sql);
   Statement& bind(std::int64_t value);
   Statement& bind(std::string_view value);
+  Statement& bind(double value);
   /// Empty text is stored as NULL: the registry's "not stated".
   Statement& bind_or_null(std::string_view value);
 
@@ -62,7 +66,11 @@ class Statement {
   /// Columns of the current row, from 0.
   std::int64_t integer(int column) const;
   std::string text(int column) const;  // "" for NULL
+  /// As `text`, without a copy: until the next step.
+  std::string_view view(int column) const;
   bool is_null(int column) const;
+  /// Forgets rows and parameters; the statement can be bound and run again.
+  void reset();
 
  private:
   struct Finalize {
@@ -72,6 +80,9 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
   int bound_ = 0;
 };
+
+/// Copies a whole database while others read and write it, some pages at a time.
+void copy_database(Database& from, Database& to, const std::stop_token& stop);
 
 /// Takes the write lock at once, so that what is read inside stays true until `commit`; rolled back
 /// if that is not reached.

@@ -5,90 +5,40 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "dray/base/bytes.h"
 #include "dray/base/error.h"
 #include "dray/base/log.h"
 #include "dray/registry/compare.h"
+#include "dray/registry/registration_body.h"
 
 namespace dray {
 
 namespace {
 
-constexpr const char* kWhat = "the registry's answer";
-constexpr std::string_view kModelArtifact = "model-artifact";
-
-std::string text_of(const Json& resource, std::string_view key) {
-  return from_registry([&] { return find_string(resource, key, kWhat).value_or(""); });
-}
-
 /// Ids become part of paths: nothing but digits may pass.
 std::string id_of(const Json& resource) {
-  const std::string id = text_of(resource, "id");
+  const std::string id = text_field(resource, "id");
   if (id.empty() || id.size() > 19 || id.find_first_not_of("0123456789") != std::string::npos)
     throw Error(Code::malformed, "a resource without a proper id")
-        .on("read", kWhat)
+        .on("read", "the registry's answer")
         .from(Side::registry);
   return id;
 }
 
-Json string_properties(const std::map<std::string, std::string>& properties) {
-  Json out = Json::object();
-  for (const auto& [name, value] : properties)
-    out[name] = {{"metadataType", "MetadataStringValue"}, {"string_value", value}};
-  return out;
-}
-
-/// Values of every type as text; structures and protocol buffers are left out.
-std::map<std::string, std::string> read_properties(const Json& resource) {
-  std::map<std::string, std::string> out;
-  const auto found = resource.find("customProperties");
-  if (found == resource.end() || !found->is_object()) return out;
-  for (const auto& [name, value] : found->items()) {
-    if (!value.is_object()) continue;
-    for (const char* key : {"string_value", "int_value", "double_value", "bool_value"}) {
-      const auto held = value.find(key);
-      if (held == value.end()) continue;
-      out[name] = held->is_string() ? held->get_ref<const std::string&>() : dump_json(*held);
-    }
+/// As the server takes them back: it shows structures as plain JSON, and wants them in base64.
+Json writable(Json properties) {
+  for (auto& [name, value] : properties.items()) {
+    const auto structure = value.find("struct_value");
+    if (structure == value.end() || !structure->is_string()) continue;
+    const auto& text = structure->get_ref<const std::string&>();
+    if (text.starts_with('{')) *structure = to_base64(as_bytes(text));
   }
-  return out;
-}
-
-void set_if_stated(Json& body, const char* key, const std::string& value) {
-  if (!value.empty()) body[key] = value;
-}
-
-Json model_body(const Registration& r) {
-  Json body = {{"name", r.name}, {"state", "LIVE"}};
-  set_if_stated(body, "description", r.description);
-  set_if_stated(body, "owner", r.author);
-  return body;
-}
-
-Json version_body(const Registration& r, const std::string& model_id) {
-  Json body = {{"name", r.version},
-               {"registeredModelId", model_id},
-               {"state", "LIVE"},
-               {"customProperties", string_properties(r.properties)}};
-  set_if_stated(body, "description", r.description);
-  set_if_stated(body, "author", r.author);
-  return body;
-}
-
-Json artifact_body(const Registration& r) {
-  // The official client looks for an artifact that has the model's name.
-  Json body = {
-      {"artifactType", kModelArtifact}, {"name", r.name}, {"uri", r.uri}, {"state", "LIVE"}};
-  set_if_stated(body, "modelFormatName", r.format_name);
-  set_if_stated(body, "modelFormatVersion", r.format_version);
-  set_if_stated(body, "modelSourceKind", r.source_kind);
-  set_if_stated(body, "modelSourceClass", r.source_class);
-  set_if_stated(body, "modelSourceGroup", r.source_group);
-  set_if_stated(body, "modelSourceId", r.source_id);
-  set_if_stated(body, "modelSourceName", r.source_name);
-  return body;
+  return properties;
 }
 
 std::string versions_of(const std::string& model_id) {
@@ -125,12 +75,43 @@ class KubeflowRegistry : public Registry {
     ids.version_id = id_of(version);
     warn_if_archived(version, wanted.name + ":" + wanted.version);
 
-    const Json artifact = find_or_create(
-        [&](bool) { return find_artifact(ids.version_id, wanted.name, stop); },
-        {artifacts_of(ids.version_id), artifact_body(wanted)}, wanted, ids.changed, stop);
-    check_same_uri(wanted, text_of(artifact, "uri"));
-    ids.artifact_id = id_of(artifact);
+    ids.artifact_id = id_of(find_or_create_artifact(ids, digest_of(version), wanted, stop));
     return ids;
+  }
+
+  std::vector<RegisteredIds> put_all(std::span<const Registration> registrations,
+                                     const std::stop_token& stop) override {
+    std::vector<RegisteredIds> out;
+    for (const Registration& registration : registrations) out.push_back(put(registration, stop));
+    return out;
+  }
+
+  bool project_aliases(const ModelAliases& aliases, const std::stop_token& stop) override {
+    const auto model = find_model(aliases.name, false, stop);
+    if (!model) throw not_registered(aliases.name);
+    const std::string id = id_of(*model);
+    bool changed = false;
+    const auto show = [&](const std::string& path, const Json& resource,
+                          std::optional<Json> properties) {
+      if (!properties) return;
+      change(path + id_of(resource), resource, {{"customProperties", writable(*properties)}}, stop);
+      changed = true;
+    };
+    show("/registered_models/", *model, model_with_aliases(*model, aliases));
+    for (const Json& version : api_.list(versions_of(id), stop))
+      show("/model_versions/", version, version_with_aliases(version, aliases));
+    return changed;
+  }
+
+  bool set_state(const std::string& model_name, const std::string& version_name,
+                 const std::string& state, const std::stop_token& stop) override {
+    const auto model = find_model(model_name, false, stop);
+    const auto version =
+        model ? find_version(id_of(*model), version_name, false, stop) : std::nullopt;
+    if (!version) throw not_registered(model_name + ":" + version_name);
+    if (text_field(*version, "state") == state) return false;
+    change("/model_versions/" + id_of(*version), *version, {{"state", state}}, stop);
+    return true;
   }
 
   std::optional<RegisteredVersion> find(const std::string& model_name,
@@ -146,17 +127,33 @@ class KubeflowRegistry : public Registry {
   std::vector<RegisteredVersion> list(const std::stop_token& stop) override {
     std::map<std::string, std::string> names;
     for (const Json& model : api_.list("/registered_models", stop))
-      names.emplace(id_of(model), text_of(model, "name"));
+      names.emplace(id_of(model), text_field(model, "name"));
     std::vector<RegisteredVersion> out;
     for (const Json& version : api_.list("/model_versions", stop)) {
       // A version may be without its model: the server does not check.
-      const auto model = names.find(text_of(version, "registeredModelId"));
+      const auto model = names.find(text_field(version, "registeredModelId"));
       if (model != names.end()) out.push_back(registered(model->second, version, stop));
     }
     return out;
   }
 
  private:
+  Error not_registered(const std::string& what) const {
+    return Error(Code::not_found, "not registered")
+        .on("find", what)
+        .from(Side::registry)
+        .hint("dray registry register makes the entry");
+  }
+
+  /// The server takes a state that is not stated for the default one, and would bring an archived
+  /// resource back.
+  void change(const std::string& path, const Json& resource, Json body,
+              const std::stop_token& stop) {
+    const std::string state = text_field(resource, "state");
+    if (!body.contains("state") && !state.empty()) body["state"] = state;
+    if (!api_.patch(path, body, stop)) throw not_registered(path);
+  }
+
   using Find = std::function<std::optional<Json>(bool thorough)>;
   struct Create {
     std::string path;
@@ -169,6 +166,11 @@ class KubeflowRegistry : public Registry {
   Json find_or_create(const Find& find, const Create& create, const Registration& wanted,
                       bool& changed, const std::stop_token& stop) {
     if (auto found = find(false)) return *std::move(found);
+    return create_or_find(find, create, wanted, changed, stop);
+  }
+
+  Json create_or_find(const Find& find, const Create& create, const Registration& wanted,
+                      bool& changed, const std::stop_token& stop) {
     http::Retrier retrier(api_.options().retry);
     for (;;) {
       std::optional<Error> failure;
@@ -208,11 +210,11 @@ class KubeflowRegistry : public Registry {
                                  const std::stop_token& stop) {
     search.query.emplace_back("name", name);
     auto found = api_.get(search.find_path, search.query, stop);
-    if (found && text_of(*found, "name") == name) return found;
+    if (found && text_field(*found, "name") == name) return found;
     const bool has_wildcard = name.find_first_of("_%\\") != std::string::npos;
     if (!found && !has_wildcard && !thorough) return std::nullopt;
     for (Json& item : api_.list(search.list_path, stop))
-      if (text_of(item, "name") == name) return std::move(item);
+      if (text_field(item, "name") == name) return std::move(item);
     return std::nullopt;
   }
 
@@ -227,17 +229,28 @@ class KubeflowRegistry : public Registry {
                       name, thorough, stop);
   }
 
-  /// The model artifact named like the model, as the official client looks for it; else any other
-  /// one: the web interface names it like the version.
-  std::optional<Json> find_artifact(const std::string& version_id, const std::string& model_name,
-                                    const std::stop_token& stop) {
-    std::optional<Json> other;
-    for (Json& item : api_.list(artifacts_of(version_id), stop)) {
-      if (text_of(item, "artifactType") != kModelArtifact) continue;
-      if (text_of(item, "name") == model_name) return std::move(item);
-      if (!other) other = std::move(item);
-    }
-    return other;
+  std::vector<Json> model_artifacts(const std::string& version_id, const std::stop_token& stop) {
+    std::vector<Json> out = api_.list(artifacts_of(version_id), stop);
+    std::erase_if(
+        out, [](const Json& item) { return text_field(item, "artifactType") != kModelArtifact; });
+    return out;
+  }
+
+  Json find_or_create_artifact(RegisteredIds& ids, std::string_view registered_digest,
+                               const Registration& wanted, const std::stop_token& stop) {
+    std::vector<Json> there;
+    const auto find = [&](bool) -> std::optional<Json> {
+      there = model_artifacts(ids.version_id, stop);
+      const Json* const found = artifact_at(there, wanted.uri);
+      return found == nullptr ? std::nullopt : std::optional(*found);
+    };
+    if (auto found = find(false)) return *std::move(found);
+    if (const Json* main = main_artifact(there, wanted.name))
+      check_further_place(wanted, registered_digest, text_field(*main, "uri"));
+    return create_or_find(find,
+                          {artifacts_of(ids.version_id),
+                           there.empty() ? artifact_body(wanted) : further_artifact_body(wanted)},
+                          wanted, ids.changed, stop);
   }
 
   static std::string digest_of(const Json& version) {
@@ -247,19 +260,13 @@ class KubeflowRegistry : public Registry {
   }
 
   static void warn_if_archived(const Json& resource, const std::string& shown) {
-    if (text_of(resource, "state") == "ARCHIVED")
+    if (text_field(resource, "state") == "ARCHIVED")
       warn("{} is archived in the registry, and stays so", shown);
   }
 
   RegisteredVersion registered(const std::string& model_name, const Json& version,
                                const std::stop_token& stop) {
-    const auto artifact = find_artifact(id_of(version), model_name, stop);
-    const std::string state = text_of(version, "state");
-    return {.name = model_name,
-            .version = text_of(version, "name"),
-            .uri = artifact ? text_of(*artifact, "uri") : "",
-            .state = state.empty() ? "LIVE" : state,
-            .properties = read_properties(version)};
+    return registered_version(model_name, version, model_artifacts(id_of(version), stop));
   }
 
   KubeflowApi api_;

@@ -193,6 +193,17 @@ Json KubeflowApi::post(std::string_view path, const Json& body, const std::stop_
   return parsed(ask, send(ask, stop));
 }
 
+std::optional<Json> KubeflowApi::patch(std::string_view path, const Json& body,
+                                       const std::stop_token& stop) {
+  http::Request ask = request("PATCH", base(stop).append(path), {});
+  const std::string text = dump_json(body);
+  ask.body = as_bytes(text);
+  ask.headers.set("Content-Type", "application/json");
+  const http::Response response = send_with_retry(ask, false, stop);
+  if (response.status == 404) return std::nullopt;
+  return parsed(ask, response);
+}
+
 std::vector<Json> KubeflowApi::list(std::string_view path, const std::stop_token& stop) {
   std::vector<Json> out;
   std::string page;

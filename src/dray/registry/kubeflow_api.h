@@ -44,6 +44,9 @@ class KubeflowApi {
   /// One try; the answer to 200 or 201. Other answers throw: 409 is Code::conflict; a retryable
   /// error may mean that it was carried out.
   Json post(std::string_view path, const Json& body, const std::stop_token& stop);
+  /// The answer; nullopt for 404. Retried while the error may pass: what is carried out twice is
+  /// the same.
+  std::optional<Json> patch(std::string_view path, const Json& body, const std::stop_token& stop);
   /// All items of a list, page by page.
   std::vector<Json> list(std::string_view path, const std::stop_token& stop);
 

@@ -114,7 +114,7 @@ class Records {
   Page metric_history(std::string_view run_id, const ListQuery& query) const;
 
   /// Several writes of which all or none are done; see record_writer.h. `work` runs on another
-  /// thread, and again if it was rolled back because of a neighbour's failure.
+  /// thread; what it throws is thrown here.
   void write(const std::function<void(RecordWriter&)>& work, const std::stop_token& stop = {});
 
   /// Throws Code::malformed if the file is damaged.

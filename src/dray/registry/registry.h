@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -31,7 +32,14 @@ struct RegisteredIds {
 
 struct RegisteredVersion {
   std::string name, version, uri, state;  // state: LIVE or ARCHIVED
+  std::vector<std::string> other_uris;    // further places of the same bytes
   std::map<std::string, std::string> properties;
+};
+
+/// Where the aliases of one model point: alias → version.
+struct ModelAliases {
+  std::string name;
+  std::map<std::string, std::string> versions;
 };
 
 /// Thread-safe. Errors carry Side::registry.
@@ -42,12 +50,35 @@ class Registry {
   virtual std::string name() const = 0;
   /// Connectivity, credentials and API version; throws with the next step as hint.
   virtual void check(const std::stop_token& stop) = 0;
-  /// Idempotent: compares, then creates what is missing. The same version with another uri or root
-  /// digest is Code::conflict.
+  /// Idempotent: compares, then creates what is missing. A version that is registered with the same
+  /// root digest and another uri lies in a second place as well: that is recorded as a further
+  /// artifact. Code::conflict for another root digest, and for another uri where one of the digests
+  /// is not known.
   virtual RegisteredIds put(const Registration& registration, const std::stop_token& stop) = 0;
   virtual std::optional<RegisteredVersion> find(const std::string& name, const std::string& version,
                                                 const std::stop_token& stop) = 0;
   virtual std::vector<RegisteredVersion> list(const std::stop_token& stop) = 0;
+
+  /// Many at once, for rebuilding; as `put`, in order. The embedded registry does all or nothing,
+  /// durable once; the REST API has no transactions, so there what came before an error stays.
+  virtual std::vector<RegisteredIds> put_all(std::span<const Registration> registrations,
+                                             const std::stop_token& stop) = 0;
+
+  /// Shows the aliases of a model: on the model a property `alias.NAME` = VERSION each, on each
+  /// version that holds some a label (a string property that is empty) `@NAME` each; both appear as
+  /// such in Kubeflow's web interface. What is there of aliases that the store does not have is
+  /// taken away, other properties stay. True if anything had to be changed. Aliases whose version
+  /// is not registered are shown on the model alone. Code::not_found for a model that is not
+  /// registered.
+  ///
+  /// The REST API replaces a resource's properties whole and has no conditions: they are compared,
+  /// and written only where they differ, so that another writer's change is at risk for as short as
+  /// can be.
+  virtual bool project_aliases(const ModelAliases& aliases, const std::stop_token& stop) = 0;
+
+  /// LIVE or ARCHIVED, for the version; true if it had to be changed. Code::not_found.
+  virtual bool set_state(const std::string& name, const std::string& version,
+                         const std::string& state, const std::stop_token& stop) = 0;
 };
 
 /// Properties: source, huggingface_model, commit, framework, storage_type, s3_uri (s3 stores),

@@ -10,6 +10,11 @@ namespace dray {
 /// Code::unsupported for a newer version than this program knows.
 void migrate_schema(sqlite::Database& database);
 
+/// Throws Code::malformed for a database that is no registry.
+void check_is_registry(sqlite::Database& database);
+/// Throws Code::conflict for one that another program made.
+void check_is_registry_or_empty(sqlite::Database& database);
+
 /// `PRAGMA user_version` of a database that is up to date.
 int newest_schema();
 

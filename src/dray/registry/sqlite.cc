@@ -1,216 +1,227 @@
 #include "dray/registry/sqlite.h"
 
-#include <chrono>
-#include <mutex>
+#include <algorithm>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "dray/base/error.h"
 #include "dray/base/time.h"
 #include "dray/registry/compare.h"
-#include "dray/registry/database.h"
-#include "dray/registry/schema.h"
+#include "dray/registry/record_reader.h"
+#include "dray/registry/record_writer.h"
+#include "dray/registry/records.h"
+#include "dray/registry/registration_body.h"
 
 namespace dray {
 
 namespace {
 
-using sqlite::Database;
-using sqlite::Statement;
-using sqlite::Transaction;
+using Form = RecordBody::Form;
+using sqlite::Connection;
 
-constexpr std::string_view kModelArtifact = "model-artifact";
+std::string id_of(const Json& resource) { return resource.at("id").get<std::string>(); }
 
-std::int64_t now_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+std::vector<Json> items_of(const Page& page) {
+  return Json::parse("[" + page.items + "]").get<std::vector<Json>>();
 }
 
-/// Finds or adds the rows of one registration; inside a transaction.
+std::vector<Json> children(Connection& connection, Kind kind, const std::string& parent_id) {
+  return items_of(list_records(connection, kind, parent_id, {}));
+}
+
+std::optional<Json> named(Connection& connection, Kind kind, const std::string& parent_id,
+                          const std::string& name) {
+  const std::int64_t parent = parent_id.empty() ? 0 : std::stoll(parent_id);
+  const auto row = find_row_named(connection, kind, parent, name);
+  return row ? std::optional(Json::parse(row->document)) : std::nullopt;
+}
+
+Error not_registered(const std::string& what) {
+  return Error(Code::not_found, "not registered")
+      .on("find", what)
+      .from(Side::registry)
+      .hint("dray registry register makes the entry");
+}
+
+/// Finds or adds what one registration says; inside a transaction.
 class Put {
  public:
-  Put(Database& database, const Registration& wanted) : database_(database), wanted_(wanted) {}
+  Put(RecordWriter& writer, const Registration& wanted) : writer_(writer), wanted_(wanted) {}
 
   RegisteredIds run() {
-    const std::int64_t model = find_model().value_or(0);
-    model_id_ = model != 0 ? model : add_model();
-    const std::int64_t version = find_version().value_or(0);
-    if (version != 0) check_same_content(wanted_, registered_digest(version));
-    version_id_ = version != 0 ? version : add_version();
-    const std::int64_t artifact = find_artifact().value_or(0);
-    const std::int64_t artifact_id = artifact != 0 ? artifact : add_artifact();
-    return {.model_id = std::to_string(model_id_),
-            .version_id = std::to_string(version_id_),
-            .artifact_id = std::to_string(artifact_id),
-            .changed = changed_};
+    ids_.model_id = id_of(find_or_create(Kind::registered_model, "", wanted_.name,
+                                         [this] { return model_body(wanted_); }));
+    const Json version = find_or_create(Kind::model_version, ids_.model_id, wanted_.version,
+                                        [this] { return version_body(wanted_, ids_.model_id); });
+    ids_.version_id = id_of(version);
+    const auto properties = read_properties(version);
+    const auto digest = properties.find(std::string(kRootDigest));
+    put_artifact(digest == properties.end() ? "" : digest->second);
+    return ids_;
   }
 
  private:
-  std::optional<std::int64_t> find_model() {
-    Statement find(database_, "SELECT id FROM registered_model WHERE name = ?");
-    find.bind(wanted_.name);
-    return find.step() ? std::optional(find.integer(0)) : std::nullopt;
+  template <typename F>
+  Json find_or_create(Kind kind, const std::string& parent_id, const std::string& name, F body) {
+    if (auto found = named(writer_.connection(), kind, parent_id, name)) return *std::move(found);
+    ids_.changed = true;
+    return Json::parse(writer_.create(parent_id, check_body(kind, Form::create, body())).document);
   }
 
-  std::optional<std::int64_t> find_version() {
-    Statement find(database_,
-                   "SELECT id FROM model_version WHERE registered_model_id = ? AND name = ?");
-    find.bind(model_id_).bind(wanted_.version);
-    return find.step() ? std::optional(find.integer(0)) : std::nullopt;
-  }
-
-  std::string registered_digest(std::int64_t version) {
-    Statement find(database_,
-                   "SELECT value FROM model_version_property WHERE owner_id = ? AND name = ?");
-    find.bind(version).bind(kRootDigest);
-    return find.step() ? find.text(0) : "";
-  }
-
-  /// The artifact named like the model if there is one, else another with the same uri.
-  std::optional<std::int64_t> find_artifact() {
-    Statement find(database_,
-                   "SELECT id, uri FROM artifact WHERE model_version_id = ? AND artifact_type = ? "
-                   "ORDER BY name = ? DESC, id");
-    find.bind(version_id_).bind(kModelArtifact).bind(wanted_.name);
-    if (!find.step()) return std::nullopt;
-    const std::int64_t id = find.integer(0);
-    check_same_uri(wanted_, find.text(1));
-    return id;
-  }
-
-  std::int64_t add_model() {
-    changed_ = true;
-    Statement add(database_,
-                  "INSERT INTO registered_model (name, description, owner, created, updated) "
-                  "VALUES (?, ?, ?, ?, ?)");
-    add.bind(wanted_.name).bind_or_null(wanted_.description).bind_or_null(wanted_.author);
-    add.bind(now_).bind(now_).run();
-    return database_.last_id();
-  }
-
-  std::int64_t add_version() {
-    changed_ = true;
-    Statement add(database_,
-                  "INSERT INTO model_version (registered_model_id, name, description, author, "
-                  "created, updated) VALUES (?, ?, ?, ?, ?, ?)");
-    add.bind(model_id_).bind(wanted_.version).bind_or_null(wanted_.description);
-    add.bind_or_null(wanted_.author).bind(now_).bind(now_).run();
-    const std::int64_t id = database_.last_id();
-    for (const auto& [name, value] : wanted_.properties) {
-      Statement property(database_,
-                         "INSERT INTO model_version_property (owner_id, name, type, value) "
-                         "VALUES (?, ?, 'MetadataStringValue', ?)");
-      property.bind(id).bind(name).bind(value).run();
+  void put_artifact(const std::string& registered_digest) {
+    check_same_content(wanted_, registered_digest);
+    const auto there = children(writer_.connection(), Kind::model_artifact, ids_.version_id);
+    if (const Json* same = artifact_at(there, wanted_.uri)) {
+      ids_.artifact_id = id_of(*same);
+      return;
     }
-    return id;
+    if (const Json* main = main_artifact(there, wanted_.name))
+      check_further_place(wanted_, registered_digest, text_field(*main, "uri"));
+    Json body = there.empty() ? artifact_body(wanted_) : further_artifact_body(wanted_);
+    const Written written =
+        writer_.upsert_artifact(Kind::model_version, ids_.version_id,
+                                check_body(Kind::model_artifact, Form::whole, std::move(body)));
+    ids_.artifact_id = id_of(Json::parse(written.document));
+    ids_.changed = true;
   }
 
-  std::int64_t add_artifact() {
-    changed_ = true;
-    Statement add(database_,
-                  "INSERT INTO artifact (model_version_id, artifact_type, name, uri, state, "
-                  "model_format_name, model_format_version, model_source_kind, "
-                  "model_source_class, model_source_group, model_source_id, model_source_name, "
-                  "created, updated) VALUES (?, ?, ?, ?, 'LIVE', ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    add.bind(version_id_).bind(kModelArtifact).bind(wanted_.name).bind(wanted_.uri);
-    for (const std::string* text :
-         {&wanted_.format_name, &wanted_.format_version, &wanted_.source_kind,
-          &wanted_.source_class, &wanted_.source_group, &wanted_.source_id, &wanted_.source_name})
-      add.bind_or_null(*text);
-    add.bind(now_).bind(now_).run();
-    return database_.last_id();
-  }
-
-  Database& database_;
+  RecordWriter& writer_;
   const Registration& wanted_;
-  const std::int64_t now_ = now_ms();
-  std::int64_t model_id_ = 0, version_id_ = 0;
-  bool changed_ = false;
+  RegisteredIds ids_;
 };
+
+RegisteredIds put_one(RecordWriter& writer, const Registration& wanted) {
+  try {
+    return Put(writer, wanted).run();
+  } catch (const Error& error) {
+    if (!error.verb().empty()) throw;
+    throw Error(error).on("register", wanted.name + ":" + wanted.version);
+  }
+}
+
+void set_properties(RecordWriter& writer, Kind kind, const Json& resource, Json properties) {
+  Json change = {{"customProperties", std::move(properties)}};
+  writer.update(kind, id_of(resource), check_body(kind, Form::update, std::move(change)));
+}
 
 class SqliteRegistry : public Registry {
  public:
-  explicit SqliteRegistry(Database database) : database_(std::move(database)) {}
+  explicit SqliteRegistry(const std::filesystem::path& path) : records_(path) {}
 
-  std::string name() const override { return "sqlite:" + database_.path().string(); }
+  std::string name() const override { return "sqlite:" + records_.path().string(); }
 
   void check(const std::stop_token& stop) override {
-    const auto lock = use(stop);
-    Statement check(database_, "PRAGMA quick_check(1)");
-    const std::string verdict = check.step() ? check.text(0) : "no answer";
-    if (verdict != "ok")
-      throw Error(Code::malformed, "the database is damaged: " + verdict)
-          .on("check", name())
-          .from(Side::registry)
-          .hint("move it away; the registry can be made anew from the stores");
+    throw_if_stopped(stop);
+    records_.check();
   }
 
   RegisteredIds put(const Registration& registration, const std::stop_token& stop) override {
-    const auto lock = use(stop);
-    Transaction transaction(database_);
-    const RegisteredIds ids = Put(database_, registration).run();
-    transaction.commit();
-    return ids;
+    return put_all(std::span(&registration, 1), stop).front();
   }
 
-  std::optional<RegisteredVersion> find(const std::string& model, const std::string& version,
-                                        const std::stop_token& stop) override {
-    const auto lock = use(stop);
-    Statement select(database_, std::string(kSelectVersions) + "WHERE m.name = ? AND v.name = ?");
-    select.bind(model).bind(version);
-    auto found = versions(select);
-    if (found.empty()) return std::nullopt;
-    return std::move(found.front());
-  }
-
-  std::vector<RegisteredVersion> list(const std::stop_token& stop) override {
-    const auto lock = use(stop);
-    Statement select(database_, std::string(kSelectVersions) + "ORDER BY m.name, v.id");
-    return versions(select);
-  }
-
- private:
-  // The uri is that of the artifact named like the model, else of the first one.
-  static constexpr std::string_view kSelectVersions =
-      "SELECT v.id, m.name, v.name, v.state, coalesce("
-      "(SELECT uri FROM artifact a WHERE a.model_version_id = v.id "
-      "AND a.artifact_type = 'model-artifact' AND a.name = m.name), "
-      "(SELECT uri FROM artifact a WHERE a.model_version_id = v.id "
-      "AND a.artifact_type = 'model-artifact' ORDER BY a.id LIMIT 1)) "
-      "FROM model_version v JOIN registered_model m ON m.id = v.registered_model_id ";
-
-  std::unique_lock<std::mutex> use(const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
-    throw_if_stopped(stop);
-    database_.stop_with(stop);
-    return lock;
-  }
-
-  std::vector<RegisteredVersion> versions(Statement& select) {
-    std::vector<RegisteredVersion> out;
-    while (select.step()) {
-      RegisteredVersion version{.name = select.text(1),
-                                .version = select.text(2),
-                                .uri = select.text(4),
-                                .state = select.text(3)};
-      Statement properties(database_,
-                           "SELECT name, value FROM model_version_property WHERE owner_id = ?");
-      properties.bind(select.integer(0));
-      while (properties.step()) version.properties.emplace(properties.text(0), properties.text(1));
-      out.push_back(std::move(version));
-    }
+  std::vector<RegisteredIds> put_all(std::span<const Registration> registrations,
+                                     const std::stop_token& stop) override {
+    std::vector<RegisteredIds> out;
+    records_.write(
+        [&](RecordWriter& writer) {
+          for (const Registration& wanted : registrations) {
+            throw_if_stopped(stop);
+            out.push_back(put_one(writer, wanted));
+          }
+        },
+        stop);
     return out;
   }
 
-  std::mutex mutex_;
-  Database database_;
+  std::optional<RegisteredVersion> find(const std::string& model_name,
+                                        const std::string& version_name,
+                                        const std::stop_token& stop) override {
+    throw_if_stopped(stop);
+    const auto model = find_record_named(Kind::registered_model, "", model_name);
+    if (!model) return std::nullopt;
+    const auto version = find_record_named(Kind::model_version, id_of(*model), version_name);
+    if (!version) return std::nullopt;
+    return registered(model_name, *version);
+  }
+
+  std::vector<RegisteredVersion> list(const std::stop_token& stop) override {
+    throw_if_stopped(stop);
+    std::map<std::string, std::string> ids;  // by name
+    for (const Json& model : items_of(records_.list(Kind::registered_model, "", {})))
+      ids.emplace(text_field(model, "name"), id_of(model));
+    std::vector<RegisteredVersion> out;
+    for (const auto& [name, id] : ids)
+      for (const Json& version : items_of(records_.list(Kind::model_version, id, {})))
+        out.push_back(registered(name, version));
+    return out;
+  }
+
+  bool project_aliases(const ModelAliases& aliases, const std::stop_token& stop) override {
+    bool changed = false;
+    const auto show = [&](RecordWriter& writer, Kind kind, const Json& resource,
+                          std::optional<Json> properties) {
+      if (!properties) return;
+      set_properties(writer, kind, resource, *std::move(properties));
+      changed = true;
+    };
+    records_.write(
+        [&](RecordWriter& writer) {
+          const auto model = named(writer.connection(), Kind::registered_model, "", aliases.name);
+          if (!model) throw not_registered(aliases.name);
+          show(writer, Kind::registered_model, *model, model_with_aliases(*model, aliases));
+          for (const Json& version :
+               children(writer.connection(), Kind::model_version, id_of(*model)))
+            show(writer, Kind::model_version, version, version_with_aliases(version, aliases));
+        },
+        stop);
+    return changed;
+  }
+
+  bool set_state(const std::string& model_name, const std::string& version_name,
+                 const std::string& state, const std::stop_token& stop) override {
+    bool changed = false;
+    records_.write(
+        [&](RecordWriter& writer) {
+          auto& connection = writer.connection();
+          const auto model = named(connection, Kind::registered_model, "", model_name);
+          const auto version =
+              model ? named(connection, Kind::model_version, id_of(*model), version_name)
+                    : std::nullopt;
+          if (!version) throw not_registered(model_name + ":" + version_name);
+          changed = text_field(*version, "state") != state;
+          if (!changed) return;
+          writer.update(Kind::model_version, id_of(*version),
+                        check_body(Kind::model_version, Form::update, {{"state", state}}));
+        },
+        stop);
+    return changed;
+  }
+
+ private:
+  std::optional<Json> find_record_named(Kind kind, const std::string& parent_id,
+                                        const std::string& name) {
+    if (name.empty()) return std::nullopt;
+    try {
+      return Json::parse(records_.find(kind, {.name = name, .parent_id = parent_id}));
+    } catch (const Error& error) {
+      if (error.code() != Code::not_found) throw;
+      return std::nullopt;
+    }
+  }
+
+  RegisteredVersion registered(const std::string& model_name, const Json& version) {
+    return registered_version(model_name, version,
+                              items_of(records_.list(Kind::model_artifact, id_of(version), {})));
+  }
+
+  Records records_;
 };
 
 }  // namespace
 
 std::unique_ptr<Registry> open_sqlite_registry(const std::filesystem::path& path) {
-  Database database = Database::open(path);
-  migrate_schema(database);
-  return std::make_unique<SqliteRegistry>(std::move(database));
+  return std::make_unique<SqliteRegistry>(path);
 }
 
 }  // namespace dray

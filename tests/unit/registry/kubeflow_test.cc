@@ -2,20 +2,19 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
+#include <algorithm>
 #include <fstream>
 #include <thread>
 
 #include "dray/base/error.h"
 #include "dray/base/log.h"
 #include "tests/support/fake_kubeflow.h"
+#include "tests/support/temp_folder.h"
 
 namespace dray {
 namespace {
 
-namespace fs = std::filesystem;
 using test::FakeKubeflow;
 using test::RawRequest;
 using test::RawResponse;
@@ -26,22 +25,19 @@ using testing::Not;
 class KubeflowTest : public testing::Test {
  protected:
   KubeflowTest() {
-    std::string name = (fs::temp_directory_path() / "dray-kubeflow-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    options_.service_account_folder = folder_.string();
+    options_.service_account_folder = folder_.path().string();
     options_.retry.sleep = [](std::stop_token, std::chrono::milliseconds) { return true; };
   }
-  ~KubeflowTest() override { fs::remove_all(folder_); }
 
   std::unique_ptr<Registry> open(const std::string& path = "") {
     return open_kubeflow_registry(http::parse_url(fake_.url() + path), options_);
   }
   std::string write(const std::string& name, const std::string& content) {
-    std::ofstream(folder_ / name) << content;
-    return (folder_ / name).string();
+    std::ofstream(folder_.path() / name) << content;
+    return (folder_.path() / name).string();
   }
 
-  fs::path folder_;
+  test::TempFolder folder_;
   KubeflowOptions options_;
   FakeKubeflow fake_;
 };
@@ -144,8 +140,71 @@ TEST_F(KubeflowTest, OtherContentOrPlaceIsAConflict) {
   EXPECT_THAT(a.message(), HasSubstr("sha256:aa, not sha256:bb"));
   auto other_place = llama();
   other_place.uri = "s3://elsewhere/";
+  other_place.properties.erase("root_digest");  // whether it is the same is not known
   EXPECT_EQ(error_of([&] { open()->put(other_place, {}); }).code(), Code::conflict);
   EXPECT_EQ(fake_.artifacts().size(), 1U);
+}
+
+TEST_F(KubeflowTest, TheSameBytesInASecondStoreAreAFurtherArtifact) {
+  const auto first = open()->put(llama(), {});
+  auto second_store = llama();
+  second_store.uri = "s3://elsewhere/llama/1.0.0/";
+  const auto second = open()->put(second_store, {});
+  EXPECT_TRUE(second.changed);
+  EXPECT_EQ(second.version_id, first.version_id);
+  EXPECT_FALSE(open()->put(second_store, {}).changed);
+  EXPECT_FALSE(open()->put(llama(), {}).changed);
+  ASSERT_EQ(fake_.artifacts().size(), 2U);
+  EXPECT_EQ(fake_.artifacts()[1]["name"], second_store.uri);
+  const auto found = open()->find("llama", "1.0.0", {});
+  EXPECT_EQ(found->uri, llama().uri) << "official clients look for the one named like the model";
+  EXPECT_THAT(found->other_uris, ElementsAre(second_store.uri));
+}
+
+TEST_F(KubeflowTest, AliasesAreShownAndNothingElseChanges) {
+  open()->put(llama(), {});
+  const std::string second =
+      fake_.add_version(fake_.models()[0]["id"], "2.0.0", {{"kept", string_value("yes")}});
+  open()->set_state("llama", "2.0.0", "ARCHIVED", {});
+  fake_.archive_model(fake_.models()[0]["id"]);
+
+  EXPECT_TRUE(open()->project_aliases({"llama", {{"production", "2.0.0"}}}, {}));
+  EXPECT_EQ(fake_.models()[0]["customProperties"],
+            (Json{{"alias.production", string_value("2.0.0")}}));
+  EXPECT_EQ(fake_.models()[0]["state"], "ARCHIVED") << "the server's default would be LIVE";
+  EXPECT_EQ(fake_.model_versions()[1]["customProperties"],
+            (Json{{"@production", string_value("")}, {"kept", string_value("yes")}}));
+  EXPECT_EQ(fake_.model_versions()[1]["state"], "ARCHIVED");
+  EXPECT_FALSE(fake_.model_versions()[0]["customProperties"].contains("@production"));
+
+  const auto writes = [this] {
+    return std::ranges::count_if(fake_.calls(),
+                                 [](const std::string& call) { return call[0] == 'P'; });
+  };
+  const auto before = writes();
+  EXPECT_FALSE(open()->project_aliases({"llama", {{"production", "2.0.0"}}}, {}));
+  EXPECT_EQ(writes(), before) << "compared, and not written where equal";
+  EXPECT_TRUE(open()->project_aliases({"llama", {}}, {}));
+  EXPECT_EQ(fake_.model_versions()[1]["customProperties"], (Json{{"kept", string_value("yes")}}));
+  EXPECT_EQ(error_of([&] { open()->project_aliases({"other", {}}, {}); }).code(), Code::not_found);
+}
+
+TEST_F(KubeflowTest, StructuresGoBackAsTheServerWantsThem) {
+  // It shows them as plain JSON, and refuses that in a PATCH.
+  open()->put(llama(), {});
+  fake_.add_version(
+      fake_.models()[0]["id"], "2.0.0",
+      {{"card", {{"metadataType", "MetadataStructValue"}, {"struct_value", R"({"a":1})"}}}});
+  open()->project_aliases({"llama", {{"production", "2.0.0"}}}, {});
+  EXPECT_EQ(fake_.model_versions()[1]["customProperties"]["card"]["struct_value"], "eyJhIjoxfQ==");
+}
+
+TEST_F(KubeflowTest, VersionsAreArchivedAndRestored) {
+  open()->put(llama(), {});
+  EXPECT_TRUE(open()->set_state("llama", "1.0.0", "ARCHIVED", {}));
+  EXPECT_FALSE(open()->set_state("llama", "1.0.0", "ARCHIVED", {}));
+  EXPECT_EQ(open()->find("llama", "1.0.0", {})->state, "ARCHIVED");
+  EXPECT_EQ(error_of([&] { open()->set_state("llama", "3", "LIVE", {}); }).code(), Code::not_found);
 }
 
 TEST_F(KubeflowTest, AnArtifactOfTheWebInterfaceCounts) {
@@ -393,7 +452,7 @@ TEST_F(KubeflowTest, SaysWhatIsMissingWithoutAToken) {
   const Error none = error_of([&] { open()->check({}); });
   EXPECT_EQ(none.code(), Code::auth);
   EXPECT_THAT(none.hint(), HasSubstr("bearer token"));
-  options_.token_file = (folder_ / "absent").string();
+  options_.token_file = (folder_.path() / "absent").string();
   EXPECT_EQ(error_of([&] { open()->check({}); }).code(), Code::auth);
 }
 
@@ -404,7 +463,7 @@ TEST_F(KubeflowTest, ThePodsTokenIsNotSentUnencrypted) {
 
   RegistryOptions plain;
   const auto https = http::parse_url("https://registry.odh.svc:8443");
-  BearerToken pod(plain, https, folder_.string());
+  BearerToken pod(plain, https, folder_.path().string());
   EXPECT_EQ(pod.current().reveal(), "pod-token");
   BearerToken elsewhere(plain, https, "/nonexistent");
   EXPECT_TRUE(elsewhere.current().empty()) << "a pod's token need not exist";
@@ -412,7 +471,7 @@ TEST_F(KubeflowTest, ThePodsTokenIsNotSentUnencrypted) {
 
 TEST_F(KubeflowTest, TheServiceCaIsForHostsInsideTheCluster) {
   const auto ca = [&](const char* url, RegistryOptions options = {}) {
-    return registry_ca_file(options, http::parse_url(url), folder_.string());
+    return registry_ca_file(options, http::parse_url(url), folder_.path().string());
   };
   EXPECT_EQ(ca("https://r.odh.svc:8443"), "") << "there is none yet";
   const std::string file = write("service-ca.crt", "x");

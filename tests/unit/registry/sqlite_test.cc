@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
-#include <stdlib.h>
 
 #include <atomic>
 #include <fstream>
@@ -10,7 +9,9 @@
 #include <thread>
 
 #include "dray/base/error.h"
+#include "dray/registry/records.h"
 #include "dray/registry/schema.h"
+#include "tests/support/temp_folder.h"
 
 namespace dray {
 namespace {
@@ -19,20 +20,15 @@ namespace fs = std::filesystem;
 
 class SqliteRegistryTest : public testing::Test {
  protected:
-  SqliteRegistryTest() {
-    std::string name = (fs::temp_directory_path() / "dray-sqlite-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~SqliteRegistryTest() override { fs::remove_all(folder_); }
-
   std::unique_ptr<Registry> open() { return open_registry("sqlite:" + path().string(), {}); }
-  fs::path path() const { return folder_ / "sub" / "registry.db"; }
-  std::int64_t count(const char* table) {
+  fs::path path() const { return folder_.path() / "sub" / "registry.db"; }
+  std::int64_t count(Kind kind) {
     auto database = sqlite::Database::open(path());
-    sqlite::Statement statement(database, std::string("SELECT count(*) FROM ") + table);
+    sqlite::Statement statement(database, "SELECT count(*) FROM resource WHERE kind = ?");
+    statement.bind(static_cast<std::int64_t>(kind));
     return statement.step() ? statement.integer(0) : -1;
   }
-  fs::path folder_;
+  test::TempFolder folder_;
 };
 
 Registration granite(const std::string& version = "1.0.0") {
@@ -89,7 +85,7 @@ TEST_F(SqliteRegistryTest, PuttingAgainChangesNothing) {
   EXPECT_EQ(second.model_id, first.model_id);
   EXPECT_EQ(second.version_id, first.version_id);
   EXPECT_EQ(second.artifact_id, first.artifact_id);
-  EXPECT_EQ(count("artifact"), 1);
+  EXPECT_EQ(count(Kind::model_artifact), 1);
 }
 
 TEST_F(SqliteRegistryTest, VersionsShareTheirModel) {
@@ -119,18 +115,91 @@ TEST_F(SqliteRegistryTest, OtherContentOrPlaceIsAConflict) {
   EXPECT_EQ(a.code(), Code::conflict);
   EXPECT_NE(a.message().find("sha256:aa"), std::string::npos) << a.message();
   EXPECT_NE(a.message().find("sha256:bb"), std::string::npos) << a.message();
+  EXPECT_NE(a.hint().find("--registry none"), std::string::npos) << a.hint();
   auto other_place = granite();
   other_place.uri = "s3://elsewhere/";
+  other_place.properties.erase("root_digest");  // whether it is the same is not known
   EXPECT_EQ(error_of([&] { registry->put(other_place, {}); }).code(), Code::conflict);
   EXPECT_EQ(registry->find("granite", "1.0.0", {})->properties.at("root_digest"), "sha256:aa");
+}
+
+TEST_F(SqliteRegistryTest, TheSameBytesInASecondStoreAreOneVersionInTwoPlaces) {
+  auto registry = open();
+  const auto first = registry->put(granite(), {});
+  auto second_store = granite();
+  second_store.uri = "/srv/store/model-data/granite/1.0.0";
+  const auto second = registry->put(second_store, {});
+  EXPECT_TRUE(second.changed);
+  EXPECT_EQ(second.version_id, first.version_id);
+  EXPECT_NE(second.artifact_id, first.artifact_id);
+  EXPECT_FALSE(registry->put(second_store, {}).changed) << "each place is recorded once";
+  EXPECT_FALSE(registry->put(granite(), {}).changed);
+  const auto found = registry->find("granite", "1.0.0", {});
+  EXPECT_EQ(found->uri, granite().uri) << "the first one stays what clients are given";
+  EXPECT_EQ(found->other_uris, std::vector{second_store.uri});
+  EXPECT_EQ(count(Kind::model_artifact), 2);
+}
+
+TEST_F(SqliteRegistryTest, ManyRegistrationsAreAllOrNothing) {
+  auto registry = open();
+  auto clash = granite("1.0.0");
+  clash.properties["root_digest"] = "sha256:bb";
+  const std::vector bad = {granite("1.0.0"), granite("1.1.0"), clash};
+  EXPECT_EQ(error_of([&] { registry->put_all(bad, {}); }).code(), Code::conflict);
+  EXPECT_EQ(count(Kind::registered_model), 0);
+  const std::vector good = {granite("1.0.0"), granite("1.1.0"), granite("1.0.0")};
+  const auto ids = registry->put_all(good, {});
+  ASSERT_EQ(ids.size(), 3U);
+  EXPECT_TRUE(ids[1].changed);
+  EXPECT_FALSE(ids[2].changed);
+  EXPECT_EQ(ids[2].version_id, ids[0].version_id);
+}
+
+TEST_F(SqliteRegistryTest, AliasesAreShownOnModelAndVersions) {
+  auto registry = open();
+  registry->put(granite("1.0.0"), {});
+  registry->put(granite("1.1.0"), {});
+  const auto properties = [&](const char* version) {
+    return registry->find("granite", version, {})->properties;
+  };
+  EXPECT_TRUE(registry->project_aliases(
+      {"granite", {{"production", "1.0.0"}, {"latest", "1.1.0"}, {"gone", "9.9.9"}}}, {}));
+  EXPECT_EQ(properties("1.0.0").at("@production"), "") << "an empty string is shown as a label";
+  EXPECT_EQ(properties("1.0.0").at("license"), "apache-2.0") << "others stay";
+  EXPECT_TRUE(properties("1.1.0").contains("@latest"));
+
+  const ModelAliases moved = {"granite", {{"production", "1.1.0"}}};
+  EXPECT_TRUE(registry->project_aliases(moved, {}));
+  EXPECT_FALSE(registry->project_aliases(moved, {})) << "nothing to change";
+  EXPECT_FALSE(properties("1.0.0").contains("@production"));
+  EXPECT_FALSE(properties("1.1.0").contains("@latest"));
+  EXPECT_TRUE(properties("1.1.0").contains("@production"));
+  const std::string model = Records(path()).find(Kind::registered_model, {.name = "granite"});
+  EXPECT_NE(model.find(R"("alias.production":{"metadataType":"MetadataStringValue",)"
+                       R"("string_value":"1.1.0"})"),
+            std::string::npos)
+      << model;
+  EXPECT_EQ(model.find("alias.latest"), std::string::npos) << model;
+  EXPECT_EQ(error_of([&] { registry->project_aliases({"none", {}}, {}); }).code(), Code::not_found);
+}
+
+TEST_F(SqliteRegistryTest, VersionsAreArchivedAndRestored) {
+  auto registry = open();
+  registry->put(granite(), {});
+  EXPECT_TRUE(registry->set_state("granite", "1.0.0", "ARCHIVED", {}));
+  EXPECT_FALSE(registry->set_state("granite", "1.0.0", "ARCHIVED", {}));
+  EXPECT_EQ(registry->find("granite", "1.0.0", {})->state, "ARCHIVED");
+  EXPECT_TRUE(registry->set_state("granite", "1.0.0", "LIVE", {}));
+  EXPECT_EQ(error_of([&] { registry->set_state("granite", "2", "LIVE", {}); }).code(),
+            Code::not_found);
 }
 
 TEST_F(SqliteRegistryTest, AFailedPutLeavesNothing) {
   auto registry = open();
   auto nameless = granite();
-  nameless.version = "";  // the schema refuses it after the model was inserted
-  EXPECT_EQ(error_of([&] { registry->put(nameless, {}); }).code(), Code::conflict);
-  EXPECT_EQ(count("registered_model"), 0);
+  nameless.version = "";  // refused after the model was inserted
+  EXPECT_EQ(error_of([&] { registry->put(nameless, {}); }).code(), Code::precondition);
+  EXPECT_EQ(count(Kind::registered_model), 0);
   EXPECT_TRUE(registry->put(granite(), {}).changed) << "the transaction is over";
 }
 
@@ -139,7 +208,7 @@ TEST_F(SqliteRegistryTest, CompletesAVersionWithoutArtifact) {
   registry->put(granite(), {});
   {
     auto database = sqlite::Database::open(path());
-    database.execute("DELETE FROM artifact");
+    database.execute("DELETE FROM resource WHERE kind = 8");
   }
   EXPECT_EQ(registry->find("granite", "1.0.0", {})->uri, "");
   EXPECT_TRUE(registry->put(granite(), {}).changed);
@@ -163,9 +232,9 @@ TEST_F(SqliteRegistryTest, ConcurrentPutsFromSeveralConnectionsAgree) {
       });
   }
   EXPECT_EQ(changes, kVersions) << "each version was registered by exactly one";
-  EXPECT_EQ(count("registered_model"), 1);
-  EXPECT_EQ(count("model_version"), kVersions);
-  EXPECT_EQ(count("artifact"), kVersions);
+  EXPECT_EQ(count(Kind::registered_model), 1);
+  EXPECT_EQ(count(Kind::model_version), kVersions);
+  EXPECT_EQ(count(Kind::model_artifact), kVersions);
 }
 
 TEST_F(SqliteRegistryTest, OneObjectServesManyThreads) {
@@ -241,13 +310,14 @@ TEST_F(SqliteRegistryTest, WhatIsNoDatabaseIsSaidSo) {
   fs::create_directories(path().parent_path());
   std::ofstream(path()) << std::string(4096, 'x');
   EXPECT_EQ(error_of([&] { open(); }).code(), Code::malformed);
-  EXPECT_EQ(error_of([&] { open_registry("sqlite:" + folder_.string(), {}); }).code(),
+  EXPECT_EQ(error_of([&] { open_registry("sqlite:" + folder_.path().string(), {}); }).code(),
             Code::storage);
   EXPECT_EQ(error_of([&] { open_registry("sqlite:", {}); }).code(), Code::usage);
-  std::ofstream(folder_ / "file") << "x";
-  EXPECT_EQ(
-      error_of([&] { open_registry("sqlite:" + (folder_ / "file/x.db").string(), {}); }).code(),
-      Code::storage);
+  std::ofstream(folder_.path() / "file") << "x";
+  EXPECT_EQ(error_of([&] {
+              open_registry("sqlite:" + (folder_.path() / "file/x.db").string(), {});
+            }).code(),
+            Code::storage);
 }
 
 TEST_F(SqliteRegistryTest, WritesAheadAndKeepsReferences) {
@@ -258,8 +328,8 @@ TEST_F(SqliteRegistryTest, WritesAheadAndKeepsReferences) {
   EXPECT_EQ(mode.text(0), "wal");
   EXPECT_EQ(error_of([&] {
               database.execute(
-                  "INSERT INTO model_version (registered_model_id, name, created, updated) "
-                  "VALUES (42, 'x', 0, 0)");
+                  "INSERT INTO property (owner, name, custom, kind, type, value) "
+                  "VALUES (42, 'x', 0, 1, 1, '')");
             }).code(),
             Code::conflict);
 }

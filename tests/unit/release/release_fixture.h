@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "dray/base/digest.h"
 #include "dray/base/error.h"
@@ -47,7 +50,24 @@ class MemoryRegistry : public Registry {
     return std::nullopt;
   }
   std::vector<RegisteredVersion> list(const std::stop_token&) override { return {}; }
+  std::vector<RegisteredIds> put_all(std::span<const Registration> registrations,
+                                     const std::stop_token& stop) override {
+    std::vector<RegisteredIds> out;
+    for (const Registration& registration : registrations) out.push_back(put(registration, stop));
+    return out;
+  }
+  bool project_aliases(const ModelAliases& model, const std::stop_token&) override {
+    if (down) throw Error(Code::network, "connection refused").from(Side::registry).transient();
+    return std::exchange(aliases[model.name], model.versions) != model.versions;
+  }
+  bool set_state(const std::string& name, const std::string& version, const std::string& state,
+                 const std::stop_token&) override {
+    if (down) throw Error(Code::network, "connection refused").from(Side::registry).transient();
+    return std::exchange(states[name + ":" + version], state) != state;
+  }
   std::map<std::string, Registration> entries;
+  std::map<std::string, std::map<std::string, std::string>> aliases;  // by model
+  std::map<std::string, std::string> states;                          // by NAME:VERSION
   bool down = false;
 };
 
