@@ -15,6 +15,7 @@
 #include "dray/base/time.h"
 #include "dray/cli/commands.h"
 #include "dray/cli/context.h"
+#include "dray/cli/listen.h"
 #include "dray/cli/report.h"
 #include "dray/model/reference.h"
 #include "dray/release/import.h"
@@ -185,22 +186,10 @@ int demonstrate(Context& context) {
   return 0;
 }
 
-http::ServerOptions read_listen(const std::string& text) {
-  http::ServerOptions options;
-  const std::size_t colon = text.rfind(':');
-  const auto port = colon == std::string::npos ? std::nullopt : parse_u64(text.substr(colon + 1));
-  if (!port || *port > 65535 || colon == 0)
-    throw Error(Code::usage, fmt::format("--listen: '{}' is not HOST:PORT", text))
-        .hint("like 127.0.0.1:8080; port 0 takes a free one");
-  options.host = text.substr(0, colon);
-  options.port = static_cast<int>(*port);
-  return options;
-}
-
 int serve(Context& context) {
   HubEndpoint endpoint({{.id = DemoHub::repo(), .source = std::make_shared<DemoModel>()}});
   const http::Server server(
-      read_listen(context.args().text("listen")),
+      parse_listen(context.args().text("listen")),
       [&](const http::ServerRequest& request) { return endpoint.handle(request); });
   Output& out = context.out();
   out.line(server.url());
