@@ -529,5 +529,14 @@ TEST_F(S3Faults, RgwIsServedWithoutWhatItLacks) {
   EXPECT_FALSE(client_.head_object("new")->crc64.has_value());
 }
 
+TEST_F(S3Faults, CephCallsAnUploadThatIsGoneAMissingKey) {
+  fake_.before([&](const RawRequest&, const std::string& operation, int) {
+    if (operation != "ListParts") return std::optional<RawResponse>();
+    return std::optional(RawResponse{
+        .status = 404, .body = "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code></Error>"});
+  });
+  EXPECT_FALSE(client_.list_parts("key", "gone").has_value());
+}
+
 }  // namespace
 }  // namespace dray::s3

@@ -518,7 +518,9 @@ std::vector<UnfinishedUpload> MemoryStore::unfinished(const std::string& prefix,
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [id, pending] : pending_)
-      if (pending.spec.key.starts_with(prefix)) out.push_back({pending.spec.key, id});
+      if (options_.uploads_by_key ? pending.spec.key == prefix
+                                  : pending.spec.key.starts_with(prefix))
+        out.push_back({pending.spec.key, id});
   }
   leave(call, fault);
   return out;

@@ -20,9 +20,10 @@ namespace dray::test {
 struct MemoryStoreOptions {
   std::string uri = "memory:/store";
   std::uint64_t part_size = 8 * kMiB;  // any size > 0: tests like small parts
-  bool in_order = false;  // parts only ascending and one at a time, as registries take them
-  bool copy = true;       // server-side copy
-  bool etags = true;      // parts and objects carry ETags; else ""
+  bool in_order = false;        // parts only ascending and one at a time, as registries take them
+  bool copy = true;             // server-side copy
+  bool etags = true;            // parts and objects carry ETags; else ""
+  bool uploads_by_key = false;  // unfinished() takes the prefix for a whole key, as MinIO does
 };
 
 /// One call of the store's interface, recorded when it begins.

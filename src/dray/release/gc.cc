@@ -27,21 +27,31 @@ bool made_by(Store& store, const Journal& journal, const StoredObject& object) {
   return store.properties().local_disk;
 }
 
+std::vector<UnfinishedUpload> uploads_of(Store& store, const std::set<std::string>& keys,
+                                         const std::stop_token& stop) {
+  if (keys.empty()) return {};
+  std::string common = *keys.begin();
+  for (const auto& key : keys)
+    while (!key.starts_with(common)) common.pop_back();
+  std::vector<UnfinishedUpload> found = store.unfinished(common, stop);
+  if (found.empty() && keys.size() > 1) {
+    // MinIO tells the uploads of one whole key only.
+    for (const auto& key : keys)
+      for (auto& upload : store.unfinished(key, stop)) found.push_back(std::move(upload));
+  }
+  std::erase_if(found, [&](const UnfinishedUpload& upload) { return !keys.contains(upload.key); });
+  return found;
+}
+
 void collect(Store& store, const FoundJournal& found, bool yes, std::vector<Leftover>& out,
              const std::stop_token& stop) {
   const Journal& journal = *found.journal;
   const std::string id = transfer_id(journal.name, journal.version);
   const std::set<std::string> keys(journal.keys.begin(), journal.keys.end());
   const bool published = find_manifest(store, journal.name, journal.version, stop).has_value();
-  std::string common = journal.keys.empty() ? "" : journal.keys.front();
-  for (const auto& key : journal.keys)
-    while (!key.starts_with(common)) common.pop_back();
-  if (!journal.keys.empty()) {
-    for (const UnfinishedUpload& upload : store.unfinished(common, stop)) {
-      if (!keys.contains(upload.key)) continue;
-      out.push_back({id, "unfinished upload of " + upload.key, 0});
-      if (yes) store.abandon(upload, stop);
-    }
+  for (const UnfinishedUpload& upload : uploads_of(store, keys, stop)) {
+    out.push_back({id, "unfinished upload of " + upload.key, 0});
+    if (yes) store.abandon(upload, stop);
   }
   for (const auto& key : journal.keys) {
     if (published) break;  // what lies there is the release

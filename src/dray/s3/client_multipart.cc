@@ -62,7 +62,10 @@ Error complete_error(const Error& error) {
                           : "another writer was faster: the upload must begin anew");
 }
 
-bool no_such_upload(const ServiceError& error) { return error.code == "NoSuchUpload"; }
+/// Ceph says NoSuchKey when the parts of an upload that is gone are listed.
+bool no_such_upload(const ServiceError& error) {
+  return error.code == "NoSuchUpload" || error.code == "NoSuchKey";
+}
 
 }  // namespace
 

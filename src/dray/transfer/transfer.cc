@@ -166,7 +166,16 @@ std::vector<JournalObject> Transfer::Impl::read_back(const std::vector<Listed>& 
 
 /// Uploads of our keys that no journal knows: begun just before a writer died.
 void Transfer::Impl::abandon_orphans(const std::stop_token& stop) {
-  for (const UnfinishedUpload& upload : request.store->unfinished(request.prefix, stop)) {
+  std::vector<UnfinishedUpload> left = request.store->unfinished(request.prefix, stop);
+  if (left.empty() && !claim->inherited().empty()) {
+    // MinIO tells the uploads of one whole key only.
+    for (const auto& object : request.plan.objects) {
+      if (request.store->layout(object.spec.size).count() < 2) continue;
+      for (auto& upload : request.store->unfinished(object.spec.key, stop))
+        left.push_back(std::move(upload));
+    }
+  }
+  for (const UnfinishedUpload& upload : left) {
     if (planned(upload.key) == nullptr && !inherited_keys.contains(upload.key)) continue;
     const auto it = known.find(upload.key);
     if (it != known.end() && it->second.upload.id == upload.id) continue;

@@ -12,6 +12,7 @@
 
 #include "dray/base/error.h"
 #include "tests/support/random.h"
+#include "tests/support/temp_folder.h"
 
 namespace dray {
 namespace {
@@ -20,16 +21,12 @@ namespace fs = std::filesystem;
 
 class FileTest : public testing::Test {
  protected:
-  FileTest() {
-    std::string name = (fs::temp_directory_path() / "dray-file-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~FileTest() override { fs::remove_all(folder_); }
   std::size_t entries() const {
     return static_cast<std::size_t>(
         std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
   }
-  fs::path folder_;
+  test::TempFolder temp_;
+  const fs::path& folder_ = temp_.path();
 };
 
 template <typename F>

@@ -1,5 +1,6 @@
 #include "dray/base/secret.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <concepts>
@@ -15,6 +16,7 @@ template <typename T>
 concept Printable = requires(std::ostream& out, const T& value) { out << value; };
 
 static_assert(!Printable<Secret>);
+static_assert(!fmt::is_formattable<Secret>::value);
 static_assert(!std::equality_comparable<Secret>);
 static_assert(!std::convertible_to<Secret, std::string>);
 static_assert(!std::convertible_to<std::string, Secret>);

@@ -60,6 +60,19 @@ TEST_F(ImportTest, TheManifestComesLast) {
   EXPECT_LT(place("README.md"), place("model.safetensors.index.json"));
 }
 
+TEST_F(ImportTest, TheRegistryFollowsTheManifestAndTheAliasFollowsBoth) {
+  request.alias = "production";
+  bool published = false, moved = true;
+  registry.before_put = [&] {
+    published = find_manifest(store, "tiny", "1.0.0", {}).has_value();
+    moved = find_alias(store, "tiny", "production", {}).has_value();
+  };
+  import();
+  EXPECT_TRUE(published);
+  EXPECT_FALSE(moved);
+  EXPECT_EQ(find_alias(store, "tiny", "production", {})->version, "1.0.0");
+}
+
 TEST_F(ImportTest, AgainIsSuccessWithoutMovingBytes) {
   import();
   const std::size_t writes = store.count("put") + store.count("create") + store.count("state.put");
@@ -207,11 +220,18 @@ TEST_F(ImportTest, AFolderWithTheSameBytesIsTheSameVersion) {
   EXPECT_EQ(import().manifest.version, "1.0.1") << "the same sizes, another byte";
 }
 
+struct CrashTest : ImportTest, testing::WithParamInterface<test::MemoryStoreOptions> {};
+
+INSTANTIATE_TEST_SUITE_P(Stores, CrashTest,
+                         testing::Values(test::MemoryStoreOptions{.part_size = 1'000},
+                                         test::MemoryStoreOptions{.part_size = 1'000,
+                                                                  .uploads_by_key = true}));
+
 /// Dies at every single call to the store in turn: the n-th and all later calls fail, as if the
 /// process were gone.
-TEST_F(ImportTest, ACrashAtAnyMomentLeavesTheOldStateOrTheNewOne) {
+TEST_P(CrashTest, ACrashAtAnyMomentLeavesTheOldStateOrTheNewOne) {
   for (int n = 1;; ++n) {
-    test::MemoryStore fresh({.part_size = 1'000});
+    test::MemoryStore fresh(GetParam());
     request.store = &fresh;
     request.alias = "production";
     std::atomic<int> calls = 0;

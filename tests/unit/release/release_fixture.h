@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -41,6 +42,7 @@ class MemoryRegistry : public Registry {
   void check(const std::stop_token&) override {}
   RegisteredIds put(const Registration& registration, const std::stop_token&) override {
     if (down) throw Error(Code::network, "connection refused").from(Side::registry).transient();
+    if (before_put) before_put();
     const bool changed =
         entries.emplace(registration.name + ":" + registration.version, registration).second;
     return {"1", "2", "3", changed};
@@ -69,6 +71,7 @@ class MemoryRegistry : public Registry {
   std::map<std::string, std::map<std::string, std::string>> aliases;  // by model
   std::map<std::string, std::string> states;                          // by NAME:VERSION
   bool down = false;
+  std::function<void()> before_put;
 };
 
 struct ReleaseFixture : testing::Test {

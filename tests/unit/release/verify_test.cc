@@ -8,6 +8,7 @@
 
 #include "dray/release/pull.h"
 #include "dray/transfer/claim.h"
+#include "tests/support/temp_folder.h"
 #include "tests/unit/release/release_fixture.h"
 
 namespace dray {
@@ -139,11 +140,7 @@ TEST_F(GarbageTest, APublishedReleaseIsNeverTouched) {
 }
 
 struct PullTest : test::ReleaseFixture {
-  PullTest()
-      : folder(fs::temp_directory_path() / ("dray-pull-" + std::to_string(test::generator(1)()))) {
-    manifest = import().manifest;
-  }
-  ~PullTest() override { fs::remove_all(folder); }
+  PullTest() { manifest = import().manifest; }
   PullResult pull() {
     Progress progress;
     return pull_release(store, manifest, kDefaultTemplate, folder, request.transfer, progress, {});
@@ -156,7 +153,8 @@ struct PullTest : test::ReleaseFixture {
     }
     EXPECT_FALSE(fs::exists(folder / ".dray"));
   }
-  fs::path folder;
+  test::TempFolder temp;
+  const fs::path folder = temp.path() / "pulled";
   Manifest manifest;
 };
 

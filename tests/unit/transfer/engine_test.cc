@@ -166,6 +166,30 @@ TEST_F(EngineTest, NothingIsVisibleBeforeItIsVerified) {
   EXPECT_TRUE(store.keys("m/").empty());
 }
 
+TEST_F(EngineTest, NothingIsVisibleWhileItIsHashed) {
+  // All parts are stored long before all bytes are hashed: hashing cannot begin before the first
+  // block is there, and that comes last.
+  MemoryStore big({.part_size = kMiB});
+  options.block = kMiB;
+  add("a", 24 * kMiB);
+  std::atomic<int> others = 0;
+  big.after([&](const test::MemoryCall& call) { others += call.verb == "put"; });
+  source().before_read = [&](const std::string&, std::uint64_t offset) {
+    if (offset == 0) wait_until([&] { return others >= 23; });
+  };
+  source().after_read = [](const std::string&, std::uint64_t offset, MutableBytes out) {
+    if (offset == 23 * kMiB) out[0] ^= std::byte{1};
+  };
+  std::atomic<bool> seen = false;
+  big.before([&](const test::MemoryCall& call) {
+    if (call.verb == "commit") seen = true;
+  });
+  Engine engine(source(), big, options, progress);
+  EXPECT_THROW(engine.run(plan, {}, nullptr, {}), Error);
+  EXPECT_FALSE(seen) << "completed before it was verified";
+  EXPECT_TRUE(big.keys("m/").empty());
+}
+
 TEST_F(EngineTest, AWrongByteOnceCostsOnePartAgain) {
   add("a", 5000);
   std::atomic<bool> done = false;
