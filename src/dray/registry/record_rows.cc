@@ -34,6 +34,13 @@ std::string text_field(const Json& fields, const char* name) {
   return found == fields.end() ? "" : found->get<std::string>();
 }
 
+void bind_parent(Statement& statement, const ParentId& parent) {
+  if (parent)
+    statement.bind(*parent);
+  else
+    statement.bind_or_null("");
+}
+
 void complete(const KindInfo& kind, const RecordHead& head, Json& fields) {
   fields["id"] = std::to_string(head.id);
   fields["createTimeSinceEpoch"] = std::to_string(head.created);
@@ -104,10 +111,7 @@ std::string insert_row(Connection& connection, const KindInfo& kind, const Recor
         "document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
     add->bind(head.id).bind(std::int64_t{number(kind.kind)});
     add->bind(std::int64_t{static_cast<int>(kind.family)});
-    if (head.parent)
-      add->bind(*head.parent);
-    else
-      add->bind_or_null("");
+    bind_parent(*add, head.parent);
     add->bind(text_field(fields, "name")).bind_or_null(text_field(fields, "externalId"));
     add->bind(head.created).bind(head.updated).bind(document);
     add->run();
@@ -122,7 +126,8 @@ std::string replace_row(Connection& connection, const KindInfo& kind, const Reco
   std::string document = dump_json(fields);
   or_exists(kind, fields, [&] {
     const auto change = connection.prepared(
-        "UPDATE resource SET external_id = ?, updated = ?, document = ? WHERE id = ?");
+        "UPDATE resource SET parent = ?, external_id = ?, updated = ?, document = ? WHERE id = ?");
+    bind_parent(*change, head.parent);
     change->bind_or_null(text_field(fields, "externalId")).bind(head.updated).bind(document);
     change->bind(head.id).run();
   });

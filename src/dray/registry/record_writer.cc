@@ -124,12 +124,16 @@ Written RecordWriter::change(const RecordRow& row, Json fields) {
 
 Written RecordWriter::create(std::string_view parent_id, RecordBody body) {
   const KindInfo& kind = kind_info(body.kind);
+  const Place place = place_of(kind, parent_id, body.fields);
   if (!body.id.empty()) {
-    Written written = change(existing(body.kind, body.id), std::move(body.fields));
+    const RecordRow row = existing(body.kind, body.id);
+    if (row.parent != place.parent)
+      throw bad_request(fmt::format("{} with id {} belongs to another {}", kind.label, body.id,
+                                    kind_label(*kind.parent)));
+    Written written = change(row, std::move(body.fields));
     written.created = true;  // the answer to a POST here is always 201
     return written;
   }
-  const Place place = place_of(kind, parent_id, body.fields);
   return add(kind, place, std::move(body.fields));
 }
 
@@ -157,7 +161,8 @@ Written RecordWriter::upsert_artifact(Kind parent, std::string_view parent_id, R
   if (kind.kind == Kind::metric && !body.fields.contains("value"))
     throw bad_request("metric value is required");
   const bool may_be_201 = kind.kind == Kind::model_artifact || kind.kind == Kind::doc_artifact;
-  const auto meant = artifact_meant(kind, owner.id, body);
+  auto meant = artifact_meant(kind, owner.id, body);
+  if (meant && !meant->parent) meant->parent = owner.id;  // it belonged to nothing until now
   Written written =
       meant ? change(*meant, std::move(body.fields)) : add(kind, place, std::move(body.fields));
   written.created = may_be_201 && body.id.empty();

@@ -66,6 +66,13 @@ TEST_F(ArtifactTest, AnArtifactWithItsIdIsChanged) {
             Code::malformed);
 }
 
+TEST_F(ArtifactTest, AnArtifactOfNothingCanBeGivenToAVersion) {
+  const Json made = create(Kind::model_artifact, {{"name", "w"}, {"uri", "s3://a"}});
+  of_version({{"artifactType", "model-artifact"}, {"id", made["id"]}});
+  EXPECT_EQ(names(Kind::any_artifact, {}, version_), "w");
+  EXPECT_EQ(records_.list(Kind::any_artifact, "", {}).size, 1);
+}
+
 TEST_F(ArtifactTest, PatchesOfAnyArtifactFollowItsType) {
   const std::string id =
       of_version({{"artifactType", "metric"}, {"name", "a"}, {"value", 1}})["id"];

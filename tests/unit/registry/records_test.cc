@@ -244,6 +244,10 @@ TEST_F(RecordsTest, AVersionBelowItsModelCanBeStatedWhole) {
   EXPECT_EQ(Json::parse(written.document)["id"], made["id"]);
   EXPECT_EQ(get(Kind::model_version, made["id"])["author"], "me");
   EXPECT_EQ(names(Kind::model_version, {}, m), "1");
+  const std::string other = model("b");
+  again["registeredModelId"] = other;
+  EXPECT_EQ(code_of([&] { create(Kind::model_version, again, other); }), Code::malformed)
+      << "who may write to one model does not change another's versions";
 }
 
 TEST_F(RecordsTest, ManyThreadsReadAndWrite) {
