@@ -79,7 +79,7 @@ class Context:
         self.report.say(f"-- building {preset}: {'ok' if done.ok else 'FAILED'} in {seconds:.0f} s")
 
     def setup_peers(self, wanted):
-        if "interop" not in wanted:
+        if not {"interop", "promises"} & set(wanted):
             return
         began = time.monotonic()
         self.report.say("-- setting up the servers and clients to test against …")
@@ -132,7 +132,7 @@ class Context:
         self._run_checks(layer, "rooms.py")
 
     def _run_style(self, layer):
-        for script in ("style.py", "runner.py"):
+        for script in ("style.py", "runner.py", "promises.py"):
             self._run_checks(layer, script)
 
     def _run_release(self, layer):
@@ -251,8 +251,8 @@ class Context:
     def _run_promises(self, layer):
         """Each promise is broken on purpose, and its test must fail."""
         log = self.log("promises")
-        done = jobs.run([sys.executable, "-B", self.path("tests", "promises", "break.py")], log=log,
-                        limit=self.limit(3600), cwd=self.root)
+        done = jobs.run([sys.executable, "-B", self.path("tests", "promises", "break.py"), "--peers",
+                         self.peers.folder], log=log, limit=self.limit(5400), cwd=self.root)
         with open(log, encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines()
         layer.passed += sum(line.startswith("seen ") for line in lines)
