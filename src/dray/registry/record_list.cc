@@ -139,7 +139,9 @@ class ListStatement {
     equals(" AND r.name = ?", query.name);
     equals(" AND r.external_id = ?", query.external_id);
     if (!query.step_ids.empty()) sql_ += step_condition(query.step_ids);
-    if (filter) {
+    // A filter of one condition is said already by the search in front.
+    const bool said = !lead_.text.empty() && filter->form == Filter::Form::comparison;
+    if (filter && !said) {
       sql_ += " AND ";
       sql_ += filter_condition(kind, *filter, few || !lead_.text.empty());
     }
