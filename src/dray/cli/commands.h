@@ -17,6 +17,7 @@ Command promote_command();
 Command adopt_command();
 Command gc_command();
 Command registry_register_command();
+Command serve_command();
 Command doctor_command();
 Command config_show_command();
 Command demo_command();

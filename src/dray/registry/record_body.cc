@@ -150,9 +150,12 @@ RecordBody check_body(Kind kind, Form form, Json body) {
     if (field->use == FieldUse::open || field->use == FieldUse::fixed)
       out.fields.emplace(name, std::move(value));
   }
-  if (form != Form::update)
+  if (form != Form::update) {
     for (const Field& field : info.fields)
       if (field.required && is_zero(out.fields, field.name)) throw required_field(field.name);
+    // The real server states it where the route is for model artifacts alone, and nowhere else.
+    if (!polymorphic && is_artifact(kind)) out.fields.emplace("state", "UNKNOWN");
+  }
   return out;
 }
 

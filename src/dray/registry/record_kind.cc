@@ -27,7 +27,7 @@ constexpr Field kAll[] = {
 constexpr Field kAllArtifacts[] = {
     {"name", name, fixed},
     {"artifactType", text},
-    {"state", choice, open, kOptional, kArtifactStates, "UNKNOWN"},
+    {"state", choice, open, kOptional, kArtifactStates},
     {"experimentId", id, server},
     {"experimentRunId", id, server},
 };

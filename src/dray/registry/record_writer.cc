@@ -68,8 +68,6 @@ void set_fallbacks(const KindInfo& kind, Json& fields) {
   for (const Field& field : kind.fields)
     if (!field.fallback.empty() && !fields.contains(std::string(field.name)))
       fields[std::string(field.name)] = field.fallback;
-  if (is_artifact(kind.kind) && !fields.contains("state"))
-    fields["state"] = kind.field("state")->fallback;
 }
 
 }  // namespace
