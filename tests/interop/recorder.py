@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,8 +80,8 @@ class Normal:
             return f"time of {len(value)} digits" if value.isdigit() else value
         if key == "nextPageToken":
             return "token" if value else ""
-        if key == "message" and not self.messages:
-            return "message" if value else ""
+        if key == "message":  # ids stand in them too
+            return re.sub(r"\d+", "N", value) if self.messages else "message" if value else ""
         return value
 
 
