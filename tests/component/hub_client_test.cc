@@ -9,10 +9,7 @@
 
 #include "dray/base/digest.h"
 #include "dray/base/file.h"
-#include "tests/support/environment.h"
-#include "tests/support/fake_hub.h"
-#include "tests/support/random.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/hub_world.h"
 
 namespace dray::hub {
 namespace {
@@ -23,18 +20,9 @@ using test::HubQuirks;
 using test::RawRequest;
 using test::RawResponse;
 
-std::string some_text(std::size_t size, std::uint64_t salt) {
-  const Buffer bytes = test::pattern(size, salt);
-  return std::string(as_text(bytes));
-}
-
-class HubClient : public testing::Test {
+class HubClient : public test::HubWorld {
  protected:
   HubClient() {
-    for (const char* name : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH",
-                             "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"})
-      environment_.set(name, std::nullopt);
-    environment_.set("HF_HOME", folder_.path().string());
     write_file_atomic(token_file(), std::string(FakeHub::kToken) + "\n");
     commit_ = hub_.put({.id = "org/model",
                         .files = {test::git_file("config.json", "{}"),
@@ -48,15 +36,9 @@ class HubClient : public testing::Test {
   std::string token_file() const { return (folder_.path() / "token").string(); }
 
   Client client(bool with_token = true) {
-    ClientOptions options;
-    options.endpoint = hub_.url();
+    ClientOptions options = this->options(3);
     options.token.anonymous = !with_token;
     if (with_token) options.token.file = token_file();
-    options.retry.tries = 3;
-    options.retry.sleep = [this](const std::stop_token&, std::chrono::milliseconds wait) {
-      waits_.push_back(wait);
-      return true;
-    };
     return Client(options);
   }
 
@@ -74,29 +56,13 @@ class HubClient : public testing::Test {
     return std::string(as_text(out));
   }
 
-  /// What `call` throws.
-  template <typename Call>
-  Error error_of(Call call) {
-    try {
-      call();
-    } catch (const Error& error) {
-      EXPECT_EQ(error.side(), Side::source) << error.what();
-      return error;
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return Error(Code::internal, "nothing was thrown");
-  }
   Error info_error(Client& client, const std::string& repo, const std::string& revision = "main") {
     return error_of([&] { client.info(repo, revision, false, {}); });
   }
 
   const std::string large_ = some_text(300'000, 1);
-  test::TempFolder folder_;
-  test::Environment environment_;
-  FakeHub hub_;
   std::string commit_;
   Pin pin_;
-  std::vector<std::chrono::milliseconds> waits_;
 };
 
 TEST_F(HubClient, InfoPinsTheCommitAndReadsTheCard) {
@@ -599,6 +565,42 @@ TEST_F(HubClient, ATokenThatWasRenewedInItsFileIsReadAgain) {
   expired = true;
   write_file_atomic(token_file(), FakeHub::kToken);
   EXPECT_EQ(c.tree(pin_, {})->size(), 3u);
+}
+
+TEST_F(HubClient, ATokenThatAnotherRequestRenewedIsTakenToo) {
+  write_file_atomic(token_file(), "hf_old");
+  std::atomic<int> refused = 0;
+  hub_.hub_fault([&](const RawRequest& request, RawResponse& response) {
+    if (request.header("authorization") != "Bearer hf_old") return;
+    // Both requests are on their way with the old token before either is refused.
+    ++refused;
+    while (refused < 2) std::this_thread::yield();
+    write_file_atomic(token_file(), FakeHub::kToken);
+    response = {.status = 401};
+  });
+  Client c = client();
+  std::atomic<int> listed = 0;
+  {
+    std::vector<std::jthread> readers;
+    for (int i = 0; i < 2; ++i)
+      readers.emplace_back([&] { listed += c.tree(pin_, {})->size() == 3; });
+  }
+  EXPECT_EQ(listed, 2);
+}
+
+TEST_F(HubClient, ARefusedTokenThatExpiredSaysHowToRenewIt) {
+  environment_.set("HF_TOKEN", std::nullopt);
+  write_file_atomic((folder_.path() / "token").string(), "hf_browser");
+  write_file_atomic((folder_.path() / "stored_tokens").string(),
+                    "[laptop]\nhf_token = hf_browser\nexpires_at = 1000\n");
+  ClientOptions options = this->options(3);
+  options.token.anonymous = false;
+  Client c(options);
+  const Error error = info_error(c, "org/model");
+  EXPECT_EQ(error.code(), Code::auth);
+  EXPECT_NE(std::string(error.what()).find("stored as 'laptop'"), std::string::npos);
+  EXPECT_NE(error.hint().find("hf auth whoami"), std::string::npos) << error.hint();
+  EXPECT_EQ((std::string(error.what()) + error.hint()).find("hf_browser"), std::string::npos);
 }
 
 TEST_F(HubClient, OfflineMeansNoRequest) {

@@ -6,9 +6,7 @@
 #include <atomic>
 
 #include "dray/base/digest.h"
-#include "tests/support/environment.h"
-#include "tests/support/fake_hub.h"
-#include "tests/support/random.h"
+#include "tests/support/hub_world.h"
 
 namespace dray {
 namespace {
@@ -18,19 +16,9 @@ using test::HubQuirks;
 using test::RawRequest;
 using test::RawResponse;
 
-std::string text_of(std::size_t size, std::uint64_t salt) {
-  const Buffer bytes = test::pattern(size, salt);
-  return std::string(as_text(bytes));
-}
-
-class HubSourceTest : public testing::Test {
+class HubSourceTest : public test::HubWorld {
  protected:
-  HubSourceTest() {
-    for (const char* name : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HOME",
-                             "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"})
-      environment_.set(name, std::nullopt);
-    commit_ = put();
-  }
+  HubSourceTest() { commit_ = put(); }
 
   std::string put() {
     return hub_.put(
@@ -47,12 +35,7 @@ class HubSourceTest : public testing::Test {
   }
 
   HubSource source(hub::RepoRef ref = {"Org/Model-7B", ""}) {
-    hub::ClientOptions options;
-    options.endpoint = hub_.url();
-    options.token.anonymous = true;
-    options.retry.tries = 2;
-    options.retry.sleep = [](const std::stop_token&, std::chrono::milliseconds) { return true; };
-    return HubSource(std::move(ref), options);
+    return HubSource(std::move(ref), options(2));
   }
 
   std::string read(Source& from, const FileEntry& file) {
@@ -88,20 +71,7 @@ class HubSourceTest : public testing::Test {
     EXPECT_EQ(stated, with_digests);
   }
 
-  Error error_of(const std::function<void()>& call) {
-    try {
-      call();
-    } catch (const Error& error) {
-      EXPECT_EQ(error.side(), Side::source) << error.what();
-      return error;
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return Error(Code::internal, "nothing was thrown");
-  }
-
-  const std::string first_ = text_of(5'000'000, 1), second_ = text_of(300'000, 2);
-  test::Environment environment_;
-  FakeHub hub_;
+  const std::string first_ = some_text(5'000'000, 1), second_ = some_text(300'000, 2);
   std::string commit_;
 };
 

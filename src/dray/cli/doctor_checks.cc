@@ -15,6 +15,7 @@
 #include "dray/http/headers.h"
 #include "dray/http/retry.h"
 #include "dray/hub/environment.h"
+#include "dray/hub/identity.h"
 #include "dray/hub/token.h"
 
 namespace dray::cli {
@@ -57,11 +58,8 @@ Check proxy_check(const Environment& environment) {
     break;
   }
   if (proxy.empty()) return {"proxy", Check::State::ok, "none", "", {}};
-  // "http://user:password@host:port": only what follows the last '@' may be shown.
-  const std::size_t scheme = proxy.find("://");
-  const std::size_t host = scheme == std::string::npos ? 0 : scheme + 3;
-  const std::size_t at = proxy.rfind('@');
-  if (at != std::string::npos && at >= host) proxy.erase(host, at + 1 - host);
+  if (proxy.find("://") == std::string::npos) proxy.insert(0, "http://");
+  proxy = without_password(proxy);
   std::string past;
   for (const char* name : {"no_proxy", "NO_PROXY"})
     if (past.empty()) past = environment(name).value_or("");
@@ -130,15 +128,19 @@ Check token_check(http::Client& client, const std::string& endpoint, const hub::
     return {"token",
             Check::State::warn,
             "none: only public models can be read",
-            "set HF_TOKEN, run `hf auth login`, or name a file with --token-file",
+            token.advice.empty()
+                ? "set HF_TOKEN, run `hf auth login`, or name a file with --token-file"
+                : token.advice,
             {}};
   http::Request request = hub_request(endpoint + "/api/whoami-v2");
   request.headers.add("Authorization", "Bearer " + token.value.reveal());
   const http::Response response = client.send(request, stop);
   if (response.status == 401 || response.status == 403)
-    return {"token", Check::State::fail,
-            fmt::format("the Hub refuses the one from {} (HTTP {})", token.place, response.status),
-            "make a new one at " + endpoint + "/settings/tokens", Code::auth};
+    return {
+        "token", Check::State::fail,
+        fmt::format("the Hub refuses the one from {} (HTTP {})", token.place, response.status),
+        token.advice.empty() ? "make a new one at " + endpoint + "/settings/tokens" : token.advice,
+        Code::auth};
   if (response.status != 200)
     return {"token",
             Check::State::warn,
@@ -193,7 +195,10 @@ std::vector<Check> hub_checks(Context& context) {
     return checks;
   }
   checks.push_back(guarded("token", [&] {
-    const hub::Token token = hub::find_token({.file = args.text("token-file")});
+    const hub::Token token = hub::find_token({.file = args.text("token-file")}, [&] {
+      return hub::exchange_identity(client, endpoint, http::RetryPolicy{.tries = 2},
+                                    context.stop());
+    });
     return token_check(client, endpoint, token, context.stop());
   }));
   return checks;

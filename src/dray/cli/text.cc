@@ -200,6 +200,18 @@ std::string count_of(std::uint64_t count, std::string_view thing) {
   return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
 }
 
+std::string without_password(std::string_view address) {
+  std::string out(address);
+  const std::size_t scheme = out.find("://");
+  // s3:// and hf:// hold no passwords, and '@' means something else there.
+  if (scheme == std::string::npos || !(out.starts_with("http") || out.starts_with("socks")))
+    return out;
+  // The last one: people write '/' and '@' into passwords without escaping them.
+  const std::size_t host = scheme + 3, at = out.rfind('@');
+  if (at != std::string::npos && at >= host) out.erase(host, at + 1 - host);
+  return out;
+}
+
 std::string shell_word(std::string_view text) {
   const auto harmless = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

@@ -44,6 +44,8 @@ std::string human_duration(std::chrono::milliseconds time);
 std::string clock_duration(std::chrono::seconds time);
 /// "12 files", "1 file".
 std::string count_of(std::uint64_t count, std::string_view thing);
+/// "http://user:password@host" as "http://host".
+std::string without_password(std::string_view address);
 /// A POSIX shell reads it as one word.
 std::string shell_word(std::string_view text);
 

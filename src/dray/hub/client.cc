@@ -7,6 +7,7 @@
 #include "dray/http/excerpt.h"
 #include "dray/hub/environment.h"
 #include "dray/hub/errors.h"
+#include "dray/hub/identity.h"
 #include "dray/hub/reference.h"
 
 namespace dray::hub {
@@ -130,23 +131,33 @@ Client::Client(ClientOptions options)
       base_(parse_base(endpoint_)),
       http_(options_.http) {}
 
-Token Client::token() const {
-  const std::lock_guard lock(mutex_);
-  if (!token_) token_ = find_token(options_.token);
+Token Client::look_for_token() {
+  return find_token(options_.token,
+                    [&] { return exchange_identity(http_, endpoint_, options_.retry, {}); });
+}
+
+Token Client::token() {
+  const std::lock_guard lock(mutex_);  // while it is looked for: one search serves all
+  if (!token_) token_ = look_for_token();
   return *token_;
 }
 
-bool Client::renew_token() {
-  // Short-lived tokens are replaced in their file by whoever keeps them fresh.
-  Token now = find_token(options_.token);
+bool Client::renew_token(const http::Request& refused) {
+  const std::string sent = refused.headers.get("Authorization").value_or("");
+  const auto is_other = [&](const Token& known) {
+    return !known.value.empty() && "Bearer " + known.value.reveal() != sent;
+  };
   const std::lock_guard lock(mutex_);
-  if (now.value.empty() || (token_ && token_->value.reveal() == now.value.reveal())) return false;
+  if (token_ && is_other(*token_)) return true;  // another request has renewed it
+  // Short-lived tokens are replaced in their file by whoever keeps them fresh.
+  Token now = look_for_token();
+  if (!is_other(now)) return false;
   token_ = std::move(now);
   return true;
 }
 
 http::Request Client::request(const char* method, http::Url url, const char* verb,
-                              std::string object, bool with_token) const {
+                              std::string object, bool with_token) {
   http::Request request;
   request.method = method;
   request.url = std::move(url);
@@ -164,7 +175,7 @@ http::Request Client::request(const char* method, http::Url url, const char* ver
 
 http::Response Client::send_once(http::Request& request, const Send& send) {
   http::Response response = send(request);
-  if (response.status != 401 || !request.headers.has("Authorization") || !renew_token())
+  if (response.status != 401 || !request.headers.has("Authorization") || !renew_token(request))
     return response;
   request.headers.set("Authorization", "Bearer " + token().value.reveal());
   return send(request);
@@ -182,10 +193,12 @@ void Client::show_warnings(const http::Headers& headers) {
 }
 
 Error Client::refusal(const http::Request& request, const http::Response& response,
-                      const Pin& asked, const std::string& path) const {
-  const bool sent = request.headers.has("Authorization");
-  return answer_error(request, response,
-                      {endpoint_, asked.repo, asked.commit, path, sent ? token().place : ""});
+                      const Pin& asked, const std::string& path) {
+  Asked about{endpoint_, asked.repo, asked.commit, path, "", ""};
+  const Token known = token();
+  if (request.headers.has("Authorization")) about.token_place = known.place;
+  about.token_advice = known.advice;
+  return answer_error(request, response, about);
 }
 
 http::Response Client::ask(const Pin& asked, http::Url url, const char* verb,

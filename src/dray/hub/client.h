@@ -90,14 +90,16 @@ class Client {
 
   // client.cc: requests to the Hub's API
   http::Request request(const char* method, http::Url url, const char* verb, std::string object,
-                        bool with_token) const;
+                        bool with_token);
   http::Response send_once(http::Request& request, const Send& send);
   http::Response ask(const Pin& asked, http::Url url, const char* verb,
                      const std::stop_token& stop);
   Error refusal(const http::Request& request, const http::Response& response, const Pin& asked,
-                const std::string& path) const;
-  Token token() const;
-  bool renew_token();
+                const std::string& path);
+  Token look_for_token();
+  Token token();
+  /// Whether there is another token by now than the one that `refused` carried.
+  bool renew_token(const http::Request& refused);
   void show_warnings(const http::Headers& headers);
 
   // fetch.cc: content
@@ -120,9 +122,9 @@ class Client {
   http::Client http_;
   Links links_;
 
-  mutable std::mutex mutex_;
-  mutable std::optional<Token> token_;  // found at the first request; guarded by mutex_
-  std::set<std::string> warned_;        // topics; guarded by mutex_
+  std::mutex mutex_;
+  std::optional<Token> token_;    // found at the first request; guarded by mutex_
+  std::set<std::string> warned_;  // topics; guarded by mutex_
 };
 
 /// Whether `status` is a redirect that names its target in Location.

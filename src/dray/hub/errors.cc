@@ -34,6 +34,11 @@ bool looks_like_short_commit(std::string_view revision) {
          revision.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
+/// " (tokens are stored under …)", "" where there is nothing to say.
+std::string advice(const Asked& asked) {
+  return asked.token_advice.empty() ? "" : " (" + asked.token_advice + ")";
+}
+
 std::string page_of(const Asked& asked) { return asked.endpoint + "/" + asked.repo; }
 
 std::string settings_of(const Asked& asked) { return asked.endpoint + "/settings/tokens"; }
@@ -42,18 +47,20 @@ Error gated(const Asked& asked) {
   Error error(Code::gated, "access to this repository must be granted first");
   if (asked.token_place.empty())
     return std::move(error).hint("accept the terms at " + page_of(asked) +
-                                 ", then set HF_TOKEN to a token of that account");
+                                 ", then set HF_TOKEN to a token of that account" + advice(asked));
   return std::move(error).hint("ask for access at " + page_of(asked) +
-                               " with the account of the token from " + asked.token_place);
+                               " with the account of the token from " + asked.token_place +
+                               advice(asked));
 }
 
 Error missing_repo(const Asked& asked) {
   if (asked.token_place.empty())
     return Error(Code::not_found, "no such repository, or it is private or gated")
-        .hint("check the name at " + page_of(asked) + "; for a private one set HF_TOKEN");
+        .hint("check the name at " + page_of(asked) + "; for a private one set HF_TOKEN" +
+              advice(asked));
   return Error(Code::not_found, "no such repository, or the token may not see it")
       .hint("check the name at " + page_of(asked) + ", and that the token from " +
-            asked.token_place + " can read it (" + settings_of(asked) + ")");
+            asked.token_place + " can read it (" + settings_of(asked) + ")" + advice(asked));
 }
 
 Error missing_revision(const Asked& asked) {
@@ -80,14 +87,16 @@ std::optional<Error> hub_case(const http::Response& response, const Asked& asked
   if (code == "RepoNotFound") return missing_repo(asked);
   if (response.status == 401 && message.starts_with(kBadToken))
     return Error(Code::auth, "the Hub does not accept the token from " + asked.token_place)
-        .hint("make a new one at " + settings_of(asked) +
-              ", or remove it to import public models without one");
+        .hint(asked.token_advice.empty() ? "make a new one at " + settings_of(asked) +
+                                               ", or remove it to import public models without one"
+                                         : asked.token_advice);
   if (response.status == 401) return missing_repo(asked);
   if (response.status == 403)
     return Error(Code::auth, message.empty() ? "the Hub refuses access" : message)
-        .hint(asked.token_place.empty() ? "set HF_TOKEN to a token that can read " + asked.repo
-                                        : "check what the token from " + asked.token_place +
-                                              " may read at " + settings_of(asked));
+        .hint((asked.token_place.empty() ? "set HF_TOKEN to a token that can read " + asked.repo
+                                         : "check what the token from " + asked.token_place +
+                                               " may read at " + settings_of(asked)) +
+              advice(asked));
   return std::nullopt;
 }
 

@@ -12,9 +12,10 @@ namespace dray::hub {
 struct Asked {
   std::string endpoint;  // the Hub's base address
   std::string repo;
-  std::string revision;     // as the user named it or a commit
-  std::string path;         // of a file, "" for the repository itself
-  std::string token_place;  // where the token that was sent comes from, "" if none was
+  std::string revision;      // as the user named it or a commit
+  std::string path;          // of a file, "" for the repository itself
+  std::string token_place;   // where the token that was sent comes from, "" if none was
+  std::string token_advice;  // Token::advice
 };
 
 /// For an answer of the Hub itself (not of a download host) outside 2xx and 3xx. Decided by
