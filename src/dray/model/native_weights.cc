@@ -70,7 +70,10 @@ class Chooser {
   Chooser(const std::vector<const FileEntry*>& files, const Snapshot& snapshot,
           const ReadSmall& read)
       : snapshot_(snapshot), read_(read), sets_(group(files)) {
-    for (const auto& [key, set] : sets_) stems_.insert(common_stem(set.stem));
+    for (const auto& [key, set] : sets_) {
+      stems_.insert(common_stem(set.stem));
+      if (set.extension == kSafetensors) safetensors_.insert(common_stem(set.stem));
+    }
   }
 
   NativeWeights run() {
@@ -84,11 +87,7 @@ class Chooser {
   /// Why the set is a copy of another one of the folder; "" if it is not.
   std::string_view why_copy(const WeightSet& set) const {
     const auto stem = common_stem(set.stem);
-    if (set.extension != kSafetensors &&
-        std::any_of(sets_.begin(), sets_.end(), [&](const auto& entry) {
-          return entry.second.extension == kSafetensors && common_stem(entry.second.stem) == stem;
-        }))
-      return kPickle;
+    if (set.extension != kSafetensors && safetensors_.contains(stem)) return kPickle;
     if (stem.starts_with("consolidated") && stems_.contains("model")) return kConsolidated;
     if (const auto dot = stem.rfind('.');
         dot != std::string::npos && dot > 0 && stems_.contains(stem.substr(0, dot)))
@@ -155,7 +154,7 @@ class Chooser {
   const Snapshot& snapshot_;
   const ReadSmall& read_;
   const Sets sets_;
-  std::set<std::string> stems_;
+  std::set<std::string> stems_, safetensors_;  // all of the folder's, and those in safetensors
   std::set<const WeightSet*> indexed_;
   std::set<const FileEntry*> done_;  // settled; the first decision stays
   bool index_decides_ = false;

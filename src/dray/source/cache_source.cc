@@ -7,9 +7,8 @@
 
 #include "dray/base/error.h"
 #include "dray/base/file.h"
-#include "dray/base/json.h"
-#include "dray/base/log.h"
 #include "dray/hub/listing.h"
+#include "dray/source/known_tree.h"
 #include "dray/source/listing.h"
 
 namespace dray {
@@ -30,30 +29,6 @@ fs::path folder_of_repo(const fs::path& cache, const std::string& repo) {
   if (const std::size_t slash = folder.find('/'); slash != std::string::npos)
     folder.replace(slash, 1, "--");
   return cache / folder;
-}
-
-/// The repository's whole list at the commit, where the client kept it; broken ones count as
-/// absent.
-std::map<std::string, Digests> known_tree(const fs::path& file) {
-  std::map<std::string, Digests> known;
-  try {
-    const auto text = read_file(file);
-    if (!text) return known;
-    const Json root = parse_json(*text, file.string());
-    if (find_u64(root, "format_version", "tree") != 1) return known;
-    for (const auto& [path, entry] : get_object(root, "files", "tree").items()) {
-      Digests digests;
-      digests.sha256 = hub::sha256_of(find_string(entry, "lfs_sha256", "tree").value_or(""));
-      // Beside an LFS digest it is the pointer's id.
-      if (digests.sha256.empty())
-        digests.git_sha1 = hub::git_id_of(find_string(entry, "blob_id", "tree").value_or(""));
-      known[path] = std::move(digests);
-    }
-  } catch (const Error& error) {
-    debug("the cache's list of files is of no use: {}", error.what());
-    known.clear();
-  }
-  return known;
 }
 
 }  // namespace
@@ -107,11 +82,7 @@ Snapshot CacheSource::snapshot(const std::stop_token& stop) {
     snapshot.files.push_back(std::move(entry));
   }
   check_and_sort(snapshot.files, name());
-  const auto absent = std::count_if(known.begin(), known.end(),
-                                    [&](const auto& item) { return !files_.contains(item.first); });
-  if (absent > 0)
-    warn("the cache lacks {} of the {} files that {} has at this commit", absent, known.size(),
-         ref_.uri());
+  warn_of_absent(known, files_, "the cache");
 
   snapshot.origin = {.kind = "hf", .uri = ref_.uri(), .revision = ref_.revision, .commit = commit};
   snapshot.default_name = ref_.last_part();

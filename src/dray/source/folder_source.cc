@@ -12,6 +12,7 @@
 #include "dray/hub/listing.h"
 #include "dray/hub/reference.h"
 #include "dray/model/file_kind.h"
+#include "dray/source/known_tree.h"
 #include "dray/source/listing.h"
 
 namespace dray {
@@ -100,6 +101,10 @@ Snapshot FolderSource::snapshot(const std::stop_token& stop) {
 
   snapshot.origin = {.kind = "dir", .uri = name()};
   if (commits.size() == 1) snapshot.origin.commit = *commits.begin();
+  if (!snapshot.origin.commit.empty())
+    warn_of_absent(
+        known_tree(folder_ / ".cache/huggingface/trees" / (snapshot.origin.commit + ".json")),
+        files_, "the folder");
   snapshot.default_name = folder_.filename().string();
   snapshot.info = info_of_readme(read_text);
   return snapshot;

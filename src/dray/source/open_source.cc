@@ -20,11 +20,6 @@ namespace {
 constexpr const char* kForms =
     "write hf://org/name, ./folder, hf-cache:org/name or the address of a model's page";
 
-bool is_path(std::string_view text) {
-  return text.starts_with('/') || text.starts_with("./") || text.starts_with("../") ||
-         text.starts_with("~/") || text == "." || text == ".." || text == "~";
-}
-
 /// "s3" of "s3://bucket", "" where there is no scheme.
 std::string scheme_of(std::string_view text) {
   const std::size_t end = text.find("://");
@@ -50,6 +45,11 @@ std::unique_ptr<Source> open_hub(std::string_view text, const SourceOptions& opt
 }
 
 }  // namespace
+
+bool is_path(std::string_view text) {
+  return text.starts_with('/') || text.starts_with("./") || text.starts_with("../") ||
+         text.starts_with("~/") || text == "." || text == ".." || text == "~";
+}
 
 std::unique_ptr<Source> open_source(std::string_view text, const SourceOptions& options) {
   if (is_path(text)) return open_folder(text);

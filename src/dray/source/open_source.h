@@ -21,6 +21,9 @@ struct SourceOptions {
   std::map<std::string, SourceFactory> factories;
 };
 
+/// "/a", "./a", "../a", "~/a", ".", "..", "~": a folder of this machine, said without "dir:".
+bool is_path(std::string_view text);
+
 /// - `hf://org/name[@rev]`, a page's address on the Hub, plain `org/name[@rev]` or `name`: the Hub
 /// - `./path`, `../path`, `/path`, `~/path`, `.`, `..`, `dir:path`: a local folder
 /// - `hf-cache:org/name[@rev]`: the Hub's cache on this machine

@@ -10,6 +10,7 @@
 #include "dray/base/digest.h"
 #include "dray/base/error.h"
 #include "dray/base/file.h"
+#include "dray/base/log.h"
 #include "tests/support/temp_folder.h"
 
 namespace dray {
@@ -109,6 +110,25 @@ TEST_F(FolderSourceTest, FilesOfSeveralCommitsHaveNoCommonOne) {
   note("a", std::string(40, 'a'), 0);
   note("b", std::string(40, 'b'), 0, std::string(40, 'c'));
   EXPECT_EQ(source().snapshot({}).origin.commit, "");
+}
+
+TEST_F(FolderSourceTest, ADownloadThatIsNotWholeIsTold) {
+  std::string told;
+  set_log_sink([&](LogLevel, std::string_view line) { told += line; });
+  write("config.json", "{}");
+  note("config.json", std::string(40, 'a'), 0);
+  const std::string entry = R"({"size":2,"blob_id":")" + std::string(40, 'a') + R"("})";
+  write(".cache/huggingface/trees/" + std::string(kCommit) + ".json",
+        R"({"format_version":1,"files":{"config.json":)" + entry + R"(,"model.safetensors":)" +
+            entry + "}}");
+  source().snapshot({});
+  EXPECT_NE(told.find("lacks 1 of the 2 files"), std::string::npos) << told;
+  told.clear();
+  write("model.safetensors", "w");
+  note("model.safetensors", std::string(40, 'a'), 0);
+  source().snapshot({});
+  EXPECT_EQ(told, "");
+  set_log_sink(nullptr);
 }
 
 TEST_F(FolderSourceTest, BrokenNotesAreNone) {
