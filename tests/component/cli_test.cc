@@ -9,63 +9,18 @@
 #include "dray/base/digest.h"
 #include "dray/base/file.h"
 #include "dray/base/json.h"
-#include "tests/support/fake_hub.h"
-#include "tests/support/program.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/cli_fixture.h"
 
 namespace dray {
 namespace {
 
 namespace fs = std::filesystem;
-using test::ProgramResult;
 
-bool has(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
+using test::has;
+using test::last_line;
 
-std::string last_line(std::string text) {
-  while (text.ends_with('\n')) text.pop_back();
-  return text.substr(text.rfind('\n') + 1);
-}
-
-/// A safetensors file with one tensor of `values` floats.
-std::string weights(std::size_t values) {
-  std::string header = R"({"w":{"dtype":"F32","shape":[)" + std::to_string(values) +
-                       R"(],"data_offsets":[0,)" + std::to_string(values * 4) + "]}}";
-  std::string file(8, '\0');
-  for (std::size_t i = 0; i < 8; ++i) file[i] = static_cast<char>(header.size() >> (8 * i));
-  file += header;
-  for (std::size_t i = 0; i < values * 4; ++i) file += static_cast<char>(i * 31);
-  return file;
-}
-
-const std::string kConfig = R"({"architectures":["LlamaForCausalLM"],"model_type":"llama",)"
-                            R"("torch_dtype":"float32","max_position_embeddings":128})";
-
-class Cli : public testing::Test {
- protected:
-  Cli() { dray.environment["DRAY_REGISTRY"] = "none"; }
-
-  void write(const fs::path& path, std::string_view text) {
-    fs::create_directories((folder() / path).parent_path());
-    std::ofstream(folder() / path, std::ios::binary) << text;
-  }
-  /// A folder "model" that a server could load.
-  void make_model(std::size_t values = 1000) {
-    write("model/config.json", kConfig);
-    write("model/tokenizer.json", "{}");
-    write("model/README.md", "---\nlicense: mit\n---\n# Model\n");
-    write("model/model.safetensors", weights(values));
-  }
-  const fs::path& folder() const { return temp_.path(); }
-  Json json_of(const ProgramResult& result) {
-    EXPECT_EQ(result.status, 0) << result.err;
-    return parse_json(last_line(result.out), "last line of stdout");
-  }
-
-  test::TempFolder temp_;
-  test::Program dray{temp_.path()};
-};
+class Cli : public test::Cli {};
+class CliHub : public test::CliHub {};
 
 TEST_F(Cli, VersionNeedsNothing) {
   write("config/dray/config.yaml", "broken: [");
@@ -257,22 +212,6 @@ TEST_F(Cli, VariablesThatMeanNothingAreTold) {
   EXPECT_TRUE(has(dray({"list"}).err, "did you mean DRAY_MEMORY?"));
 }
 
-TEST_F(Cli, CompletionScriptsAreSound) {
-  for (const char* shell : {"bash", "zsh", "fish"}) {
-    const auto result = dray({"completion", shell});
-    EXPECT_EQ(result.status, 0);
-    EXPECT_TRUE(has(result.out, "dry-run"));
-  }
-  write("dray.bash", dray({"completion", "bash"}).out);
-  const std::string check =
-      "bash -c '. " + (folder() / "dray.bash").string() +
-      "; COMP_WORDS=(dray im); COMP_CWORD=1; _dray; test \"${COMPREPLY[*]}\" = import; "
-      "COMP_WORDS=(dray registry register --dry); COMP_CWORD=3; _dray; "
-      "test \"${COMPREPLY[*]}\" = --dry-run'";
-  EXPECT_EQ(std::system(check.c_str()), 0);
-  EXPECT_EQ(dray({"completion", "cmd"}).status, 2);
-}
-
 TEST_F(Cli, TheDemonstrationDoesTheWholeJob) {
   dray.environment["HF_HUB_OFFLINE"] = "1";  // what it does needs no network
   dray.environment["HF_TOKEN"] = "hf_notforthedemo";
@@ -311,27 +250,6 @@ TEST_F(Cli, TheDemonstrationsHubServesOthers) {
   EXPECT_EQ(hub.finish().status, 0);
   EXPECT_EQ(dray({"demo", "--serve", "--listen", "nonsense"}).status, 2);
 }
-
-class CliHub : public Cli {
- protected:
-  CliHub() {
-    dray.environment["HF_ENDPOINT"] = hub_.url();
-    dray.environment["DRAY_STORE"] = "dir:store";
-    dray.environment["DRAY_TO"] = "dir:store";
-  }
-  void put(std::size_t values, bool is_private = false) {
-    test::FakeRepo repo;
-    repo.id = "org/llama";
-    repo.is_private = is_private;
-    repo.files = {test::git_file("config.json", kConfig), test::git_file("tokenizer.json", "{}"),
-                  test::lfs_file("model.safetensors", weights(values)),
-                  test::lfs_file("pytorch_model.bin", "old")};
-    commit_ = hub_.put(std::move(repo));
-  }
-
-  test::FakeHub hub_;
-  std::string commit_;
-};
 
 TEST_F(CliHub, ImportsFromAHub) {
   put(1000);

@@ -7,6 +7,7 @@
 #include "dray/base/log.h"
 #include "dray/cli/commands.h"
 #include "dray/cli/context.h"
+#include "dray/cli/location.h"
 #include "dray/cli/report.h"
 #include "dray/release/verify.h"
 #include "dray/store/layout.h"
@@ -17,34 +18,8 @@ namespace {
 
 using Release = std::pair<std::string, std::string>;  // name, version
 
-struct Target {
-  std::string store;               // URI or name; "" = --to or the default
-  std::optional<Release> release;  // what the location itself names
-};
-
-/// "s3://bucket/a/model-data/llama/1.0.0/" → store "s3://bucket/a", release llama 1.0.0;
-/// "s3://bucket/a/model-data/" and "s3://bucket/a" → the store.
-Target read_location(std::string location, const std::string& place) {
-  Target target;
-  while (location.ends_with('/')) location.pop_back();
-  const std::string root = place_root(place);  // "model-data/" or ""
-  const std::size_t scheme = location.find("://");
-  const std::size_t from = scheme == std::string::npos ? 0 : scheme + 3;
-  if (!root.empty()) {
-    const std::string segment = "/" + root;
-    if (const std::size_t at = (location + "/").rfind(segment);
-        at != std::string::npos && at >= from) {
-      target.release = release_of_key((location + "/").substr(at + 1) + "x", place);
-      target.store = location.substr(0, at);
-      return target;
-    }
-  }
-  target.store = location;
-  return target;
-}
-
 /// The store of the location, by the settings of --to where both are given.
-std::unique_ptr<Store> open_target(Context& context, const Target& target) {
+std::unique_ptr<Store> open_target(Context& context, const Location& target) {
   const Setting* to = context.args().find("to");
   const bool flag = to != nullptr && to->origin.starts_with("--");
   if (target.store.empty() || flag) {
@@ -58,7 +33,7 @@ std::unique_ptr<Store> open_target(Context& context, const Target& target) {
   return context.open_store(target.store);
 }
 
-std::vector<Release> wanted(Context& context, Store& store, const Target& target) {
+std::vector<Release> wanted(Context& context, Store& store, const Location& target) {
   const Args& args = context.args();
   const std::string name = args.text("name"), version = args.text("version");
   const bool all = args.flag("all");
@@ -120,7 +95,7 @@ void adopt(Context& context, Store& store, const Release& release) {
 
 int run(Context& context) {
   check_place(context.place());
-  const Target target = read_location(context.args().positional(0), context.place());
+  const Location target = read_location(context.args().positional(0), context.place());
   const auto store = open_target(context, target);
   const auto releases = wanted(context, *store, target);
   const bool named_one = target.release.has_value() || !context.args().text("name").empty();

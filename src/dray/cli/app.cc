@@ -1,6 +1,7 @@
 #include "dray/cli/app.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -96,6 +97,15 @@ void warn_of_misspelt_variables(Output& out) {
     out.warning(fmt::format("the variable {} means nothing; did you mean {}?", name, meant));
 }
 
+/// A variable that somebody left set must not decide silently what is written or removed.
+void tell_what_the_environment_decides(const Command& command, const Args& args, Output& out) {
+  if (!changes_things(command)) return;
+  for (const auto& [name, flag] : ignored_variables(command, environment))
+    out.warning(fmt::format("the variable {} means nothing: type {} to confirm", name, flag));
+  if (const auto told = args.told_by_environment(); !told.empty())
+    info("set by the environment: {}", fmt::join(told, ", "));
+}
+
 /// The command line as a shell takes it. It holds no secrets: no flag takes one.
 std::string command_line(const std::vector<std::string>& words) {
   std::string line = "dray";
@@ -110,6 +120,7 @@ int run_command(const Invocation& invocation, const std::vector<std::string>& wo
   Output out(output_options(args));
   set_logging(args);
   if (!command.plain) warn_of_misspelt_variables(out);
+  tell_what_the_environment_decides(command, args, out);
   Signals signals([] { info("stopping; once more stops at once"); });
   signals.on_state([&command] { info("dray {}: no transfer is under way", command.name); });
   try {

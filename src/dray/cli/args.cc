@@ -11,6 +11,7 @@
 #include "dray/base/bytes.h"
 #include "dray/base/error.h"
 #include "dray/cli/suggest.h"
+#include "dray/cli/text.h"
 
 namespace dray::cli {
 
@@ -35,6 +36,14 @@ std::vector<std::string> split_commas(std::string_view text) {
     text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
   }
   return parts;
+}
+
+/// The older pipeline's lists are separated by spaces.
+std::vector<std::string> compat_values(const Option& option, std::string value) {
+  if (option.compat_env == "S3_BUCKET") return {"s3://" + value};
+  if (!option.many) return {std::move(value)};
+  std::ranges::replace(value, ' ', ',');
+  return split_commas(value);
 }
 
 Error bad_value(const Option& option, const Setting& setting, std::string_view wanted) {
@@ -99,13 +108,22 @@ std::optional<Setting> resolve_setting(const Option& option, const Invocation& i
     setting.values = option.many && !option.is_switch() ? split_commas(*value)
                                                         : std::vector<std::string>{*value};
     setting.origin = name;
+    setting.from_environment = true;
     return true;
+  };
+  const auto from_older_pipeline = [&] {
+    if (option.compat_env.empty() || !modelcar_names(environment)) return false;
+    const auto value = environment(option.compat_env);
+    if (value) setting = {compat_values(option, *value), option.compat_env, true};
+    return value.has_value();
   };
   if (const auto given = invocation.flags.find(option.name); given != invocation.flags.end()) {
     setting = {given->second, "--" + option.name};
-  } else if (from_environment(env_name(option.name)) ||
-             (!option.also.empty() && from_environment(env_name(option.also))) ||
-             (!option.native_env.empty() && from_environment(option.native_env))) {
+  } else if (!option.typed &&
+             (from_environment(env_name(option.name)) ||
+              (!option.also.empty() && from_environment(env_name(option.also))) ||
+              (!option.native_env.empty() && from_environment(option.native_env)) ||
+              from_older_pipeline())) {
     // taken
   } else if (const ConfigValue* value = config.find(option); value != nullptr) {
     setting = {value->values, value->origin};
@@ -120,8 +138,8 @@ std::optional<Setting> resolve_setting(const Option& option, const Invocation& i
 
 Args::Args(const Command& command, const Invocation& invocation, const Environment& environment,
            const Config& config)
-    : positionals_(invocation.positionals) {
-  for (const auto* option : all_options(command)) {
+    : options_(all_options(command)), positionals_(invocation.positionals) {
+  for (const auto* option : options_) {
     auto setting = resolve_setting(*option, invocation, environment, config);
     settings_.emplace(option->name, setting ? std::move(*setting) : Setting{});
   }
@@ -171,8 +189,43 @@ std::chrono::milliseconds Args::duration(std::string_view option) const {
   return parse_duration(text(option)).value_or(std::chrono::milliseconds(0));
 }
 
+std::vector<std::string> Args::told_by_environment() const {
+  std::vector<std::string> told;
+  for (const Option* option : options_) {
+    const bool global = std::ranges::any_of(global_options(),
+                                            [&](const Option& other) { return &other == option; });
+    const Setting& setting = settings_.find(option->name)->second;
+    if (global || option->tuning || !setting.from_environment) continue;
+    std::string value;
+    for (const auto& one : setting.values)
+      value += (value.empty() ? "" : ",") + shell_word(without_password(one));
+    if (option->is_switch() && value == "false") continue;
+    told.push_back(option->is_switch()
+                       ? fmt::format("--{} ({})", option->name, setting.origin)
+                       : fmt::format("--{} {} ({})", option->name, value, setting.origin));
+  }
+  return told;
+}
+
 std::string Args::positional(std::size_t index) const {
   return index < positionals_.size() ? positionals_[index] : "";
+}
+
+std::vector<std::pair<std::string, std::string>> ignored_variables(const Command& command,
+                                                                   const Environment& environment) {
+  std::vector<std::pair<std::string, std::string>> found;
+  for (const auto* option : all_options(command))
+    if (option->typed && environment(env_name(option->name)))
+      found.emplace_back(env_name(option->name), "--" + option->name);
+  return found;
+}
+
+bool modelcar_names(const Environment& environment) {
+  const auto wanted = environment("DRAY_COMPAT");
+  if (!wanted) return false;
+  if (*wanted == "modelcar") return true;
+  throw Error(Code::usage, fmt::format("DRAY_COMPAT: '{}' is not known", *wanted))
+      .hint("modelcar is the only value");
 }
 
 std::vector<std::pair<std::string, std::string>> misspelt_variables(

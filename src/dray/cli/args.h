@@ -19,6 +19,7 @@ namespace dray::cli {
 struct Setting {
   std::vector<std::string> values;  // "true"/"false" for switches
   std::string origin;               // "--to", "DRAY_TO", "/etc/dray/config.yaml:3", "default"
+  bool from_environment = false;    // `origin` is a variable
 };
 
 /// The value of a variable, if set and not empty.
@@ -39,10 +40,14 @@ class Args {
   std::vector<std::string> list(std::string_view option) const;
   std::optional<std::uint64_t> number(std::string_view option) const;  // also sizes, in bytes
   std::chrono::milliseconds duration(std::string_view option) const;   // 0 if not set
+  /// What variables set of it that is worth telling: "--to s3://bucket (DRAY_TO)". Passwords in
+  /// addresses are left out.
+  std::vector<std::string> told_by_environment() const;
   /// By position; "" if not given.
   std::string positional(std::size_t index) const;
 
  private:
+  std::vector<const Option*> options_;
   std::map<std::string, Setting, std::less<>> settings_;
   std::vector<std::string> positionals_;
 };
@@ -54,6 +59,15 @@ std::optional<Setting> resolve_setting(const Option& option, const Invocation& i
 
 /// "90s", "10m", "2h", "500ms" or whole seconds; nullopt if malformed or above a year.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+/// Variables of options that only the command line sets ("DRAY_YES"), where they are set all the
+/// same, each with the flag that is meant.
+std::vector<std::pair<std::string, std::string>> ignored_variables(const Command& command,
+                                                                   const Environment& environment);
+
+/// Whether DRAY_COMPAT lets the older pipeline's variables count. Throws Code::usage for a value
+/// that is not known.
+bool modelcar_names(const Environment& environment);
 
 /// DRAY_ variables that look like a slip of a known one, each with what is likely meant.
 std::vector<std::pair<std::string, std::string>> misspelt_variables(

@@ -84,6 +84,10 @@ const std::vector<const Option*>& config_options() {
   return options;
 }
 
+bool changes_things(const Command& command) {
+  return find_option(command, "dry-run") != nullptr || find_option(command, "yes") != nullptr;
+}
+
 const std::string& config_key(const Option& option) {
   return option.also.empty() ? option.name : option.also;
 }
@@ -102,7 +106,10 @@ std::vector<Option> store_options(const std::string& name) {
                    "where releases are kept: s3://BUCKET[/PREFIX], dir:/PATH or a name from the "
                    "configuration; by default the folder dray/store below $XDG_DATA_HOME",
                .in_config = true};
-  if (name != "store") place.also = "store";
+  if (name != "store") {  // where a command writes
+    place.also = "store";
+    place.compat_env = "S3_BUCKET";
+  }
   return {place,
           {.name = "place",
            .value = "TEMPLATE",
@@ -122,31 +129,36 @@ std::vector<Option> registry_options() {
       {.name = "registry-token-file",
        .value = "FILE",
        .help = "file with the registry's bearer token",
-       .in_config = true},
+       .in_config = true,
+       .tuning = true},
       {.name = "registry-ca",
        .value = "FILE",
        .help = "certificates to trust for the registry (PEM)",
-       .in_config = true}};
+       .in_config = true,
+       .tuning = true}};
 }
 
 std::vector<Option> transfer_options() {
   return {{.name = "memory",
            .value = "SIZE",
-           .help = "most memory the whole process may take",
+           .help = "most memory the whole process may take; at least 128MiB",
            .standard = "256MiB",
            .kind = Kind::size,
-           .in_config = true},
+           .in_config = true,
+           .tuning = true},
           {.name = "connections",
            .value = "N",
            .help = "reads in flight at once",
            .standard = "16",
            .kind = Kind::number,
-           .in_config = true},
+           .in_config = true,
+           .tuning = true},
           {.name = "limit-rate",
            .value = "RATE",
            .help = "most bytes a second, like 50MiB",
            .kind = Kind::size,
-           .in_config = true}};
+           .in_config = true,
+           .tuning = true}};
 }
 
 std::vector<Option> hub_options() {
@@ -160,7 +172,12 @@ std::vector<Option> hub_options() {
        .value = "FILE",
        .help =
            "file with the Hub's token; by default HF_TOKEN or where the Hub's own tools keep it",
-       .in_config = true}};
+       .in_config = true,
+       .tuning = true}};
+}
+
+Option yes_option(const std::string& help) {
+  return {.name = "yes", .value = "", .help = help, .typed = true};
 }
 
 std::vector<Option> join(std::vector<std::vector<Option>> lists) {

@@ -33,6 +33,12 @@ struct Option {
   std::string native_env =
       {};                  // another program's variable that counts after DRAY_…: "HF_ENDPOINT"
   bool in_config = false;  // may be a key of the configuration file
+  /// The older ModelCar pipeline's variable; counts last, and only with DRAY_COMPAT=modelcar.
+  std::string compat_env = {};
+  /// How the work is done, not what comes out of it: not worth telling when a variable sets it.
+  bool tuning = false;
+  /// Only the command line sets it, no variable: what confirms that something is removed.
+  bool typed = false;
   bool is_switch() const { return value.empty(); }
 };
 
@@ -73,6 +79,10 @@ const Option* find_option(const Command& command, std::string_view name);
 std::vector<const Option*> all_options(const Command& command);
 /// Every option that may stand in the configuration file, one of each key.
 const std::vector<const Option*>& config_options();
+
+/// Whether the command may change something outside this process: it can be run dry, or must be
+/// confirmed.
+bool changes_things(const Command& command);
 
 /// The option's key in configuration files: the second name where there is one ("store" for --to),
 /// else the name.

@@ -34,6 +34,9 @@ std::vector<Option> registry_options();
 std::vector<Option> transfer_options();
 /// --endpoint and --token-file of the Hub.
 std::vector<Option> hub_options();
+/// --yes of a command that removes something: typed, never taken from a variable that somebody
+/// left set.
+Option yes_option(const std::string& help);
 /// The lists one after another.
 std::vector<Option> join(std::vector<std::vector<Option>> lists);
 

@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "dray/cli/command.h"
 #include "dray/cli/commands.h"
 #include "dray/cli/context.h"
+#include "dray/cli/help.h"
 #include "dray/cli/text.h"
 
 namespace dray::cli {
@@ -35,9 +35,28 @@ Words command_words() {
 
 std::vector<std::string> flags_of(const Command& command) {
   std::vector<std::string> flags = {"--help"};
-  for (const auto* option : all_options(command)) flags.push_back("--" + option->name);
+  for (const auto* option : all_options(command)) {
+    flags.push_back("--" + option->name);
+    if (!option->also.empty()) flags.push_back("--" + option->also);
+  }
   return flags;
 }
+
+/// What the command's first argument can be, where that is known; else it is completed as a file.
+std::vector<std::string> argument_words(const Command& command) {
+  if (command.name == "completion") return {"bash", "zsh", "fish"};
+  std::vector<std::string> words;
+  if (command.name != "help") return words;
+  words = topic_names();
+  for (const auto& other : command_table())
+    if (!other.hidden) words.push_back(other.name.substr(0, other.name.find(' ')));
+  std::ranges::sort(words);
+  words.erase(std::unique(words.begin(), words.end()), words.end());
+  return words;
+}
+
+/// Numbers and sizes are no files.
+bool is_file_perhaps(const Option& option) { return option.kind == Kind::text; }
 
 /// Options with fixed values, over all commands (a name means the same everywhere).
 std::map<std::string, std::vector<std::string>> choices() {
@@ -48,13 +67,32 @@ std::map<std::string, std::vector<std::string>> choices() {
   return found;
 }
 
+/// Two-word names first: where the first word alone is a command too, it would match both.
+std::vector<const Command*> longest_names_first() {
+  std::vector<const Command*> commands;
+  for (const bool two : {true, false})
+    for (const auto& command : command_table())
+      if (!command.hidden && (command.name.find(' ') != std::string::npos) == two)
+        commands.push_back(&command);
+  return commands;
+}
+
+/// A pattern of `case "$first $second"`.
+std::string case_of(const Command& command) {
+  return command.name.find(' ') != std::string::npos ? fmt::format("\"{}\"", command.name)
+                                                     : fmt::format("\"{} \"*", command.name);
+}
+
 std::string bash() {
   const Words words = command_words();
   std::string out =
       "# bash completion of dray: eval \"$(dray completion bash)\"\n"
       "_dray() {\n"
       "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
-      "  local first=${COMP_WORDS[1]} second=${COMP_WORDS[2]} list=\n"
+      "  local first=${COMP_WORDS[1]} second=${COMP_WORDS[2]} list= words=\n"
+      "  # bash takes --progress=plain for three words.\n"
+      "  if [ \"$word\" = = ]; then word=; fi\n"
+      "  if [ \"$before\" = = ]; then before=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
       "  case $before in\n";
   for (const auto& [option, values] : choices())
     out += fmt::format("    {}) COMPREPLY=($(compgen -W \"{}\" -- \"$word\")); return;;\n", option,
@@ -72,19 +110,23 @@ std::string bash() {
         "  fi\n",
         first, fmt::join(second, " "));
   out += "  case \"$first $second\" in\n";
-  // Two-word names first: their first word alone would match too.
-  for (const bool two : {true, false})
-    for (const auto& command : command_table())
-      if (!command.hidden && (command.name.find(' ') != std::string::npos) == two)
-        out += fmt::format("    {}) list=\"{}\";;\n",
-                           two ? fmt::format("\"{}\"", command.name) : "\"" + command.name + " \"*",
-                           fmt::join(flags_of(command), " "));
+  for (const Command* command : longest_names_first()) {
+    out +=
+        fmt::format("    {}) list=\"{}\"", case_of(*command), fmt::join(flags_of(*command), " "));
+    if (const auto known = argument_words(*command); !known.empty())
+      out += fmt::format(" words=\"{}\"", fmt::join(known, " "));
+    out += ";;\n";
+  }
   return out +
          "  esac\n"
          "  case $word in\n"
-         "    -*) COMPREPLY=($(compgen -W \"$list\" -- \"$word\"));;\n"
-         "    *) COMPREPLY=($(compgen -f -- \"$word\"));;\n"
+         "    -*) COMPREPLY=($(compgen -W \"$list\" -- \"$word\")); return;;\n"
          "  esac\n"
+         "  if [ -n \"$words\" ]; then\n"
+         "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\")); return\n"
+         "  fi\n"
+         "  local IFS=$'\\n'\n"
+         "  COMPREPLY=($(compgen -f -- \"$word\"))\n"
          "}\n"
          "complete -o filenames -F _dray dray\n";
 }
@@ -104,11 +146,31 @@ std::string zsh_text(const std::string& text) {
   return out;
 }
 
+/// One argument of _arguments: '(-q --quiet)'{-q,--quiet}'[print names only]'.
+std::string zsh_option(const Option& option) {
+  std::vector<std::string> names = {"--" + option.name};
+  if (option.letter != 0) names.insert(names.begin(), fmt::format("-{}", option.letter));
+  if (!option.also.empty()) names.push_back("--" + option.also);
+  std::string value;
+  if (!option.is_switch()) {
+    value = fmt::format(":{}:", zsh_text(option.value));
+    if (!option.choices.empty()) {
+      value += fmt::format("({})", fmt::join(option.choices, " "));
+    } else if (is_file_perhaps(option)) {
+      value += "_files";
+    }
+  }
+  const std::string rest = fmt::format("[{}]{}", zsh_text(option.help), value);
+  const std::string once = option.many ? "*" : fmt::format("({})", fmt::join(names, " "));
+  if (names.size() == 1) return fmt::format("'{}{}{}'", once, names.front(), rest);
+  return fmt::format("'{}'{{{}}}'{}'", once, fmt::join(names, ","), rest);
+}
+
 std::string zsh() {
   const Words words = command_words();
   std::string out =
       "#compdef dray\n"
-      "# zsh completion of dray: eval \"$(dray completion zsh)\"\n"
+      "# zsh completion of dray: eval \"$(dray completion zsh)\", or a file _dray in $fpath\n"
       "_dray() {\n"
       "  local -a list\n"
       "  if (( CURRENT == 2 )); then\n"
@@ -128,66 +190,80 @@ std::string zsh() {
     out += "    )\n    _describe command list; return\n  fi\n";
   }
   out += "  case \"$words[2] $words[3]\" in\n";
-  for (const bool two : {true, false}) {
-    for (const auto& command : command_table()) {
-      if (command.hidden || (command.name.find(' ') != std::string::npos) != two) continue;
-      out += two ? fmt::format("    \"{}\") _arguments -s \\\n", command.name)
-                 : fmt::format("    \"{} \"*) _arguments -s \\\n", command.name);
-      for (const auto* option : all_options(command)) {
-        std::string value;
-        if (!option->is_switch()) {
-          value = option->choices.empty()
-                      ? fmt::format(":{}:_files", zsh_text(option->value))
-                      : fmt::format(":{}:({})", option->value, fmt::join(option->choices, " "));
-        }
-        out += fmt::format("      '{}--{}[{}]{}' \\\n", option->many ? "*" : "", option->name,
-                           zsh_text(option->help), value);
-      }
-      out += "      '--help[tell about the command]' '*:argument:_files';;\n";
-    }
+  for (const Command* command : longest_names_first()) {
+    out += fmt::format("    {}) _arguments \\\n", case_of(*command));
+    for (const auto* option : all_options(*command))
+      out += fmt::format("      {} \\\n", zsh_option(*option));
+    const auto known = argument_words(*command);
+    out += fmt::format("      '--help[tell about the command]' '*:argument:{}';;\n",
+                       known.empty() ? "_files" : fmt::format("({})", fmt::join(known, " ")));
   }
-  return out + "  esac\n}\ncompdef _dray dray\n";
+  return out +
+         "  esac\n"
+         "}\n"
+         "# As a file in $fpath this is the function's own first call; else it is being set up.\n"
+         "if [[ ${funcstack[1]-} == _dray ]]; then\n"
+         "  _dray \"$@\"\n"
+         "else\n"
+         "  (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\n"
+         "  compdef _dray dray\n"
+         "fi\n";
+}
+
+std::string fish_quoted(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "'";
+}
+
+std::string fish_option(const Command& command, const Option& option) {
+  std::string out =
+      fmt::format("complete -c dray -n '__dray_is {}' -l {}", command.name, option.name);
+  if (!option.also.empty()) out += " -l " + option.also;
+  if (option.letter != 0) out += fmt::format(" -s {}", option.letter);
+  if (!option.choices.empty()) {
+    out += fmt::format(" -x -a '{}'", fmt::join(option.choices, " "));
+  } else if (!option.is_switch()) {
+    out += is_file_perhaps(option) ? " -r" : " -x";
+  }
+  return fmt::format("{} -d {}\n", out, fish_quoted(option.help));
 }
 
 std::string fish() {
   const Words words = command_words();
-  const auto quoted = [](const std::string& text) {
-    std::string out = "'";
-    for (const char c : text) {
-      if (c == '\'' || c == '\\') out += '\\';
-      out += c;
-    }
-    return out + "'";
-  };
-  std::string out = "# fish completion of dray: dray completion fish | source\n";
+  std::string out =
+      "# fish completion of dray: dray completion fish | source\n"
+      "# Whether the words before the cursor begin with these.\n"
+      "function __dray_is\n"
+      "  set -l words (commandline -opc)\n"
+      "  set -e words[1]\n"
+      "  test (count $words) -ge (count $argv); or return 1\n"
+      "  for i in (seq (count $argv))\n"
+      "    test \"$words[$i]\" = \"$argv[$i]\"; or return 1\n"
+      "  end\n"
+      "end\n";
   for (const auto& first : words.first) {
     const Command* command = find_command(first);
     out += fmt::format("complete -c dray -n __fish_use_subcommand -f -a {} -d {}\n", first,
-                       quoted(command != nullptr ? command->summary : "commands"));
+                       fish_quoted(command != nullptr ? command->summary : "commands"));
   }
   for (const auto& [first, second] : words.second)
     for (const auto& name : second)
       out += fmt::format(
-          "complete -c dray -n '__fish_seen_subcommand_from {}; and not "
-          "__fish_seen_subcommand_from {}' "
+          "complete -c dray -n '__dray_is {}; and test (count (commandline -opc)) -eq 2' "
           "-f -a {} -d {}\n",
-          first, fmt::join(second, " "), name, quoted(find_command(first + " " + name)->summary));
+          first, name, fish_quoted(find_command(first + " " + name)->summary));
   for (const auto& command : command_table()) {
     if (command.hidden) continue;
-    std::string when = "__fish_seen_subcommand_from " + command.name;
-    if (const std::size_t space = command.name.find(' '); space != std::string::npos)
-      when = fmt::format("__fish_seen_subcommand_from {}; and __fish_seen_subcommand_from {}",
-                         command.name.substr(0, space), command.name.substr(space + 1));
-    for (const auto* option : all_options(command)) {
-      std::string value;
-      if (!option->choices.empty()) {
-        value = fmt::format(" -x -a '{}'", fmt::join(option->choices, " "));
-      } else if (!option->is_switch()) {
-        value = " -r";
-      }
-      out += fmt::format("complete -c dray -n '{}' -l {}{} -d {}\n", when, option->name, value,
-                         quoted(option->help));
-    }
+    for (const auto* option : all_options(command)) out += fish_option(command, *option);
+    out += fmt::format("complete -c dray -n '__dray_is {}' -l help -d 'tell about the command'\n",
+                       command.name);
+    if (const auto known = argument_words(command); !known.empty())
+      out += fmt::format("complete -c dray -n '__dray_is {}' -f -a '{}'\n", command.name,
+                         fmt::join(known, " "));
   }
   return out;
 }
@@ -216,7 +292,9 @@ Command completion_command() {
           .positionals = {{"SHELL", "bash, zsh or fish"}},
           .examples = {{"eval \"$(dray completion bash)\"",
                         "for this shell; put it into ~/.bashrc to keep it"},
-                       {"dray completion fish | source", "in fish"}},
+                       {"dray completion zsh > ~/.zfunc/_dray", "a folder of zsh's $fpath"},
+                       {"dray completion fish | source",
+                        "in fish; into ~/.config/fish/completions/dray.fish to keep it"}},
           .run = run,
           .plain = true};
 }

@@ -8,6 +8,7 @@
 #include <array>
 #include <utility>
 
+#include "dray/base/bytes.h"
 #include "dray/base/error.h"
 #include "dray/base/file.h"
 #include "dray/cli/suggest.h"
@@ -18,6 +19,9 @@ namespace dray::cli {
 
 namespace {
 
+// Below it the engine takes its least for buffers all the same, and the promise would not hold.
+constexpr std::uint64_t kLeastMemory = 128 * kMiB;
+
 /// --to where a command writes, --store where it reads.
 std::string_view store_option(const Command& command) {
   return find_option(command, "store")->name;
@@ -25,12 +29,6 @@ std::string_view store_option(const Command& command) {
 
 bool is_uri(std::string_view text) {
   return text.find("://") != std::string_view::npos || text.starts_with("dir:");
-}
-
-/// "/a", "./a", "../a", "~/a": a folder, said without dir:.
-bool is_path(std::string_view text) {
-  return text.starts_with('/') || text.starts_with("./") || text.starts_with("../") ||
-         text.starts_with("~/");
 }
 
 std::string without_end_slash(std::string text) {
@@ -88,20 +86,18 @@ std::string Context::store_flag() const {
 
 std::unique_ptr<Store> Context::open_store() { return open_store(store_text()); }
 
-std::unique_ptr<Store> Context::open_store(const std::string& text) {
+std::unique_ptr<Store> Context::open_store(const std::string& text, Side side) {
   StoreOptions options;
+  options.side = side;
   for (const auto& [name, entry] : config_.stores()) options.named.push_back(entry.store);
   std::string uri = without_end_slash(is_path(text) ? "dir:" + text : text);
   if (config_.store(text) == nullptr && !is_uri(uri)) throw unknown_store(config_, text);
   options.s3 = access_of(config_, uri);
+  if (const auto endpoint = env("S3_ENDPOINT_URL");
+      endpoint && options.s3.endpoint.empty() &&
+      modelcar_names([](const std::string& name) { return env(name.c_str()); }))
+    options.s3.endpoint = *endpoint;
   return dray::open_store(uri, options);
-}
-
-std::unique_ptr<Source> Context::open_source(const std::string& text) {
-  SourceOptions options;
-  options.hub.endpoint = args_.text("endpoint");
-  options.hub.token.file = args_.text("token-file");
-  return dray::open_source(text, options);
 }
 
 std::string Context::registry_text() const {
@@ -122,6 +118,11 @@ std::unique_ptr<Registry> Context::open_registry() {
 TransferOptions Context::transfer_options() const {
   TransferOptions options;
   options.memory = args_.number("memory").value_or(options.memory);
+  if (options.memory < kLeastMemory)
+    throw Error(Code::usage, fmt::format("--memory: {} are too little for a transfer",
+                                         human_size(options.memory)))
+        .hint(fmt::format("the least is {}: the program's own needs and the parts under way",
+                          human_size(kLeastMemory)));
   options.connections = static_cast<int>(args_.number("connections").value_or(16));
   options.limit_rate = args_.number("limit-rate").value_or(0);
   if (find_option(command_, "wait") != nullptr)

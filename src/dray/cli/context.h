@@ -37,13 +37,15 @@ class Context {
   std::unique_ptr<Store> open_store();
   /// A store by name or URI. A URI at or below a configured store's takes that one's endpoint and
   /// credentials.
-  std::unique_ptr<Store> open_store(const std::string& text);
+  std::unique_ptr<Store> open_store(const std::string& text, Side side = Side::destination);
   /// What --store or --to says, or the default: for messages and commands to print.
   std::string store_text() const;
   /// " --store s3://bucket" for commands to print; "" for the default store.
   std::string store_flag() const;
   std::string place() const { return args_.text("place"); }
 
+  /// What the Hub, this machine or a store holds under `text`: hf://…, a folder, s3://…, and with
+  /// --from a release of that store. Looks at nothing yet. The source borrows this context.
   std::unique_ptr<Source> open_source(const std::string& text);
 
   /// nullptr when it is "none".

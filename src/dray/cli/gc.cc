@@ -59,8 +59,7 @@ Command gc_command() {
           "Only what a journal of dray names, and only when no process works on it any more. "
           "Without --yes nothing is removed. An import that is to go on needs its leftovers: they "
           "are what it does not send again.",
-      .options = join({store_options(),
-                       {{.name = "yes", .value = "", .help = "remove, instead of only telling"}}}),
+      .options = join({store_options(), {yes_option("remove, instead of only telling")}}),
       .examples = {{"dray gc --store s3://bucket", "tell"},
                    {"dray gc --store s3://bucket --yes", "remove"}},
       .run = run};

@@ -44,6 +44,7 @@ std::string option_meaning(const Option& option) {
 }
 
 std::vector<std::string> option_variables(const Option& option) {
+  if (option.typed) return {};
   std::vector<std::string> names = {env_name(option.name)};
   if (!option.also.empty()) names.push_back(env_name(option.also));
   if (!option.native_env.empty()) names.push_back(option.native_env);
@@ -80,9 +81,13 @@ void add_options(std::string& out, std::string_view title, const std::vector<Opt
                  std::size_t width) {
   if (options.empty()) return;
   std::vector<std::pair<std::string, std::string>> rows;
-  for (const auto& option : options)
-    rows.emplace_back(option_words(option), fmt::format("{} [{}]", option_meaning(option),
-                                                        fmt::join(option_variables(option), ", ")));
+  for (const auto& option : options) {
+    const auto variables = option_variables(option);
+    rows.emplace_back(option_words(option), variables.empty()
+                                                ? option_meaning(option)
+                                                : fmt::format("{} [{}]", option_meaning(option),
+                                                              fmt::join(variables, ", ")));
+  }
   out += fmt::format("\n{}:\n", title);
   add_rows(out, rows, width);
 }
@@ -127,9 +132,12 @@ std::string cell(std::string_view text) {
 
 std::string options_markdown(const std::vector<Option>& options) {
   std::string out = "| option | meaning | environment |\n|---|---|---|\n";
-  for (const auto& option : options)
-    out += fmt::format("| `{}` | {} | `{}` |\n", cell(option_words(option)),
-                       cell(option_meaning(option)), fmt::join(option_variables(option), "` `"));
+  for (const auto& option : options) {
+    const auto variables = option_variables(option);
+    out += fmt::format(
+        "| `{}` | {} | {} |\n", cell(option_words(option)), cell(option_meaning(option)),
+        variables.empty() ? "none: it is typed" : fmt::format("`{}`", fmt::join(variables, "` `")));
+  }
   return out;
 }
 

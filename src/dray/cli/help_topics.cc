@@ -35,7 +35,8 @@ Rows own_variables() {
   std::map<std::string, std::map<std::string, std::set<std::string>>> found;
   for (const auto& command : command_table())
     for (const auto& option : command.options)
-      if (!command.hidden) found[env_name(option.name)][option.help].insert(command.name);
+      if (!command.hidden && !option.typed)
+        found[env_name(option.name)][option.help].insert(command.name);
   Rows rows;
   for (const auto& option : global_options()) rows.emplace_back(env_name(option.name), option.help);
   for (const auto& [name, meanings] : found) {
@@ -45,12 +46,21 @@ Rows own_variables() {
     rows.emplace_back(name, fmt::format("{}", fmt::join(parts, "; ")));
   }
   rows.emplace_back("DRAY_REGISTRY_TOKEN", "bearer token of the model registry");
+  rows.emplace_back("DRAY_COMPAT",
+                    "modelcar: the older pipeline's variables count where nothing else is said: "
+                    "MODEL_NAME, MODEL_VERSION, S3_BUCKET, S3_ENDPOINT_URL, "
+                    "HUGGINGFACE_ALLOW_PATTERNS");
   return rows;
 }
 
 const Rows& native_variables() {
   static const Rows rows = {
       {"HF_TOKEN, HF_TOKEN_PATH, HF_HOME", "the Hub's token, or where its file is"},
+      {"HF_OIDC_RESOURCE, HF_OIDC_ID_TOKEN",
+       "in CI: what the job's own identity is exchanged for a token of, and that identity; GitHub "
+       "Actions gives it itself"},
+      {"HF_HUB_DISABLE_IMPLICIT_TOKEN", "no token but that of --token-file"},
+      {"HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE", "nothing is asked of the Hub"},
       {"HF_ENDPOINT", "base URL of the Hub or of a mirror"},
       {"HF_HUB_CACHE", "the Hub's local cache, as a source"},
       {"MODEL_REGISTRY_URL", "the model registry, where --registry and DRAY_REGISTRY are not set"},
@@ -117,7 +127,9 @@ Topic environment_topic() {
       "Environment",
       {{"dray's own",
         "A flag counts before its variable, that before another program's variable, that before "
-        "the configuration files.\nSwitches take 1 or 0; several values are separated by commas.",
+        "the configuration files.\nSwitches take 1 or 0; several values are separated by commas. "
+        "Commands that change something tell on stderr\nwhich variables decide about it. `--yes`, "
+        "which confirms that something is removed, has none: it is typed.",
         "variable", "meaning", own_variables()},
        {"Of other programs", "Read as those programs read them.", "variable", "meaning",
         native_variables()}}};

@@ -95,6 +95,7 @@ int run(Context& context) {
       if (!context.args().flag("dry-run")) {
         for (const auto& left_out : plan.choice.left_out)
           info("left out: {}", left_out_text(left_out));
+        if (!plan.existing) info("{}", estimate_text(plan, request));
         result = run_import(request, plan, shown.get(), context.stop());
       }
     } catch (...) {
@@ -104,7 +105,7 @@ int run(Context& context) {
   }
   Output& out = context.out();
   if (context.args().flag("dry-run")) {
-    print_plan(out, plan, request);
+    print_plan(out, plan, request, context.args().times("verbose") > 0);
     return 0;
   }
   const std::string address = registry == nullptr ? "" : registry->name();
@@ -128,16 +129,23 @@ int run(Context& context) {
 
 std::vector<Option> own_options() {
   return {
+      {.name = "from",
+       .value = "STORE",
+       .help = "take SOURCE as a release of this store: NAME, NAME:VERSION or NAME@ALIAS"},
       {.name = "name",
        .value = "NAME",
-       .help = "name of the model; by default the last part of SOURCE"},
+       .help = "name of the model; by default the last part of SOURCE",
+       .compat_env = "MODEL_NAME"},
       {.name = "version",
        .value = "VERSION",
-       .help = "by default the version that has this content, else the next one, 1.0.0 first"},
+       .help = "by default the version that has this content, else the next one, 1.0.0 first; a "
+               "copy of a release keeps its version",
+       .compat_env = "MODEL_VERSION"},
       {.name = "include",
        .value = "GLOB",
        .help = "take the files that match, instead of what a server needs",
-       .many = true},
+       .many = true,
+       .compat_env = "HUGGINGFACE_ALLOW_PATTERNS"},
       {.name = "exclude", .value = "GLOB", .help = "leave these files out", .many = true},
       {.name = "all-files",
        .value = "",
@@ -154,7 +162,8 @@ std::vector<Option> own_options() {
        .value = "TIME",
        .help = "how long to wait while another process writes the same release, like 10m",
        .kind = Kind::duration,
-       .in_config = true},
+       .in_config = true,
+       .tuning = true},
   };
 }
 
@@ -175,8 +184,8 @@ Command import_command() {
           "on another machine. What is already there is not sent again.",
       .positionals =
           {{"SOURCE",
-            "hf://ORG/MODEL[@REVISION], ORG/MODEL, a Hub URL, a folder, or a revision of a "
-            "Hub cache"}},
+            "hf://ORG/MODEL[@REVISION], ORG/MODEL or a Hub URL; ./FOLDER; hf-cache:ORG/MODEL; "
+            "s3://BUCKET/PREFIX/; with --from a release of a store"}},
       .options = join({store_options("to"), own_options(), registry_options(), hub_options(),
                        transfer_options()}),
       .examples = {{"dray import hf://openai-community/gpt2", "into the default store"},
@@ -184,8 +193,9 @@ Command import_command() {
                     "one revision, into S3, and make it the one in production"},
                    {"dray import hf://org/model --dry-run",
                     "files, sizes, memory, licence; moves nothing"},
-                   {"dray import ./model --name llama --version 2.0.0 --registry none",
-                    "a folder"}},
+                   {"dray import ./model --name llama --version 2.0.0 --registry none", "a folder"},
+                   {"dray import llama@production --from staging --to prod",
+                    "a release of another store, checked against its manifest"}},
       .run = run};
 }
 

@@ -64,6 +64,12 @@ std::string time_text(const ImportPlan& plan, const ImportRequest& request) {
                      limit > 0 ? "--limit-rate" : "a gigabit link");
 }
 
+Json copied_from(const ImportPlan& plan) {
+  if (!plan.copied) return nullptr;
+  return {
+      {"store", plan.copied_store}, {"name", plan.copied->name}, {"version", plan.copied->version}};
+}
+
 Json plan_json(const ImportPlan& plan) {
   Json files = Json::array();
   for (const auto& file : plan.files)
@@ -87,12 +93,14 @@ Json plan_json(const ImportPlan& plan) {
           {"would_change", !plan.existing.has_value()},
           {"source", plan.snapshot.origin.uri},
           {"revision", plan.snapshot.origin.revision},
+          {"copied_from", copied_from(plan)},
           {"files", std::move(files)},
           {"bytes", total_of(plan)},
           {"bytes_to_fetch", plan.bytes_to_fetch},
           {"left_out", std::move(left_out)},
           {"problems", plan.choice.problems},
           {"weights", plan.choice.weights},
+          {"base_model", plan.choice.base_model.empty() ? Json() : Json(plan.choice.base_model)},
           {"estimate",
            {{"gpu_bytes", plan.gpu_bytes == 0 ? Json() : Json(plan.gpu_bytes)},
             {"architecture", plan.config.architecture},
@@ -105,13 +113,28 @@ Json plan_json(const ImportPlan& plan) {
 
 }  // namespace
 
+std::string estimate_text(const ImportPlan& plan, const ImportRequest& request) {
+  const ModelInfo& info = plan.snapshot.info;
+  std::vector<std::string> parts = {
+      fmt::format("{} of {} to fetch, {}", human_size(plan.bytes_to_fetch),
+                  human_size(total_of(plan)), count_of(plan.files.size(), "file"))};
+  if (const std::string time = time_text(plan, request); !time.empty())
+    parts.push_back("about " + time);
+  if (plan.gpu_bytes > 0)
+    parts.push_back(fmt::format("some {} of GPU memory to serve it", human_size(plan.gpu_bytes)));
+  parts.push_back("licence " + (info.license.empty() ? "not stated" : info.license));
+  if (info.gated) parts.emplace_back("gated");
+  if (!plan.choice.base_model.empty()) parts.push_back("adapter of " + plan.choice.base_model);
+  return fmt::format("{}", fmt::join(parts, "; "));
+}
+
 std::string left_out_text(const LeftOut& left_out) {
   std::string paths = left_out.paths.empty() ? "" : left_out.paths.front();
   if (left_out.paths.size() > 1) paths += fmt::format(" and {} more", left_out.paths.size() - 1);
   return fmt::format("{}: {} ({})", left_out.why, paths, human_size(left_out.bytes));
 }
 
-void print_plan(Output& out, const ImportPlan& plan, const ImportRequest& request) {
+void print_plan(Output& out, const ImportPlan& plan, const ImportRequest& request, bool all) {
   out.json(plan_json(plan));
   const std::string reference = fmt::format("{}:{}", plan.name, plan.version);
   if (out.is_quiet()) {
@@ -124,21 +147,25 @@ void print_plan(Output& out, const ImportPlan& plan, const ImportRequest& reques
                        out.strong(reference)));
   const ModelInfo& info = plan.snapshot.info;
   print_facts(
-      out, {{"where", plan.uri},
-            {"commit", origin.commit},
-            {"to fetch",
-             fmt::format("{} of {}", human_size(plan.bytes_to_fetch), human_size(total_of(plan)))},
-            {"time", time_text(plan, request)},
-            {"GPU memory",
-             plan.gpu_bytes == 0 ? "" : human_size(plan.gpu_bytes) + " to serve it (estimate)"},
-            {"model", architecture_text(plan.config)},
-            {"licence", info.license.empty() ? "not stated" : info.license},
-            {"access", info.gated ? "gated: the publisher grants it" : ""}});
-  Table table{{{"FILE", false, true}, {"SIZE", true}, {"FROM"}}, {}};
+      out,
+      {{"where", plan.uri},
+       {"copied from", plan.copied ? request.source->name() : ""},
+       {"commit", origin.commit},
+       {"to fetch", fmt::format("{} of {}, {}", human_size(plan.bytes_to_fetch),
+                                human_size(total_of(plan)), count_of(plan.files.size(), "file"))},
+       {"time", time_text(plan, request)},
+       {"GPU memory",
+        plan.gpu_bytes == 0 ? "" : human_size(plan.gpu_bytes) + " to serve it (estimate)"},
+       {"model", architecture_text(plan.config)},
+       {"base model", plan.choice.base_model},
+       {"licence", info.license.empty() ? "not stated" : info.license},
+       {"access", info.gated ? "gated: the publisher grants it" : ""}});
+  std::vector<FileRow> rows;
   for (const auto& file : plan.files)
-    table.rows.push_back({file.entry.path, human_size(file.entry.size), from_text(file)});
+    rows.push_back(
+        {file.entry.size, {file.entry.path, human_size(file.entry.size), from_text(file)}});
   out.line("");
-  out.table(table);
+  print_files(out, {{"FILE", false, true}, {"SIZE", true}, {"FROM"}}, std::move(rows), all);
   if (!plan.choice.left_out.empty()) out.line("\nLeft out:");
   for (const auto& entry : plan.choice.left_out) out.line("  " + printable(left_out_text(entry)));
   if (!plan.choice.problems.empty()) out.line("\nA server may not load it:");

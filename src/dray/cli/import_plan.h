@@ -10,6 +10,9 @@ namespace dray::cli {
 
 /// "PyTorch copy of the same weights: pytorch_model.bin and 2 more (548.1 MiB)".
 std::string left_out_text(const LeftOut& left_out);
-void print_plan(Output& out, const ImportPlan& plan, const ImportRequest& request);
+/// What is known before the first byte, in one line: bytes, time, GPU memory, licence.
+std::string estimate_text(const ImportPlan& plan, const ImportRequest& request);
+/// `all` files, however many there are.
+void print_plan(Output& out, const ImportPlan& plan, const ImportRequest& request, bool all);
 
 }  // namespace dray::cli

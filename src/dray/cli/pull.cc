@@ -19,8 +19,8 @@ namespace {
 
 /// What a dry run can tell without reading: which files are missing, which have the right size.
 void print_plan(Output& out, const Manifest& manifest, const std::string& uri,
-                const std::filesystem::path& folder) {
-  Table table{{{"FILE", false, true}, {"SIZE", true}, {"STATE"}}, {}};
+                const std::filesystem::path& folder, bool all) {
+  std::vector<FileRow> rows;
   Json files = Json::array();
   std::uint64_t missing = 0;
   for (const auto& file : manifest.files) {
@@ -28,8 +28,9 @@ void print_plan(Output& out, const Manifest& manifest, const std::string& uri,
     const std::uint64_t size = std::filesystem::file_size(folder / file.path, failed);
     const bool there = !failed && size == file.size;
     if (!there) missing += file.size;
-    table.rows.push_back({file.path, human_size(file.size),
-                          there ? "same size: would be checked" : "would be fetched"});
+    rows.push_back({file.size,
+                    {file.path, human_size(file.size),
+                     there ? "same size: would be checked" : "would be fetched"}});
     files.push_back({{"path", file.path}, {"size", file.size}, {"present", there}});
   }
   Json json = release_json(manifest, uri, false);
@@ -38,7 +39,7 @@ void print_plan(Output& out, const Manifest& manifest, const std::string& uri,
   json["folder"] = folder.string();
   json["files"] = std::move(files);
   out.json(json);
-  out.table(table);
+  print_files(out, {{"FILE", false, true}, {"SIZE", true}, {"STATE"}}, std::move(rows), all);
   out.line(
       fmt::format("\n{} of {} to fetch", human_size(missing), human_size(manifest.total_bytes())));
 }
@@ -67,7 +68,7 @@ int run(Context& context) {
       store->serving_uri(release_prefix(manifest.name, manifest.version, context.place()));
   Output& out = context.out();
   if (args.flag("dry-run")) {
-    print_plan(out, manifest, uri, folder);
+    print_plan(out, manifest, uri, folder, args.times("verbose") > 0);
     return 0;
   }
   Json json = release_json(manifest, uri, result.fetched_files > 0);

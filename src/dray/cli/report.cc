@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "dray/base/bytes.h"
 #include "dray/base/json.h"
@@ -31,6 +32,23 @@ void print_facts(Output& out, const std::vector<std::pair<std::string, std::stri
   for (const auto& fact : facts) width = std::max(width, display_width(fact.first));
   for (const auto& [name, value] : facts)
     if (!value.empty()) out.line(fmt::format("  {}  {}", pad(name, width), printable(value)));
+}
+
+void print_files(Output& out, std::vector<Table::Column> columns, std::vector<FileRow> files,
+                 bool all) {
+  std::size_t shown = files.size();
+  if (!all && files.size() > kMostRows) {
+    shown = kMostRows / 2;
+    std::ranges::stable_sort(files, std::ranges::greater(), &FileRow::size);
+  }
+  Table table{std::move(columns), {}};
+  for (std::size_t i = 0; i < shown; ++i) table.rows.push_back(std::move(files[i].cells));
+  out.table(table);
+  if (shown == files.size()) return;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = shown; i < files.size(); ++i) bytes += files[i].size;
+  out.line(fmt::format("and {} more, {} (-v shows all, --json too)",
+                       count_of(files.size() - shown, "file"), human_size(bytes)));
 }
 
 std::string moved_text(std::uint64_t bytes, std::chrono::milliseconds time) {

@@ -21,6 +21,17 @@ nlohmann::json release_json(const Manifest& manifest, const std::string& uri, bo
 std::string origin_text(const Origin& origin);
 /// Two columns below a headline.
 void print_facts(Output& out, const std::vector<std::pair<std::string, std::string>>& facts);
+/// One file of a plan or a release, as a row of a table.
+struct FileRow {
+  std::uint64_t size = 0;
+  std::vector<std::string> cells;
+};
+inline constexpr std::size_t kMostRows = 40;
+/// The files as a table. Of more than kMostRows the largest are shown and the others counted,
+/// unless `all` (of --verbose): nobody reads ten thousand lines unasked.
+void print_files(Output& out, std::vector<Table::Column> columns, std::vector<FileRow> files,
+                 bool all);
+
 /// "1.2 GiB in 3.2 s, 385.0 MiB/s".
 std::string moved_text(std::uint64_t bytes, std::chrono::milliseconds time);
 

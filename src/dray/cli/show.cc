@@ -25,6 +25,7 @@ Json show_json(const Manifest& manifest, const std::string& uri,
   json["library"] = manifest.info.library;
   json["task"] = manifest.info.pipeline_tag;
   json["base_models"] = manifest.info.base_models;
+  json["lineage"] = manifest.lineage;
   json["allows"] = manifest.allows;
   json["bytes"] = manifest.total_bytes();
   Json files = Json::array();
@@ -32,6 +33,21 @@ Json show_json(const Manifest& manifest, const std::string& uri,
     files.push_back({{"path", file.path}, {"size", file.size}, {"sha256", file.sha256}});
   json["files"] = std::move(files);
   return json;
+}
+
+std::string lineage_text(const Manifest& manifest, const char* key) {
+  const auto found = manifest.lineage.find(key);
+  return found != manifest.lineage.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+/// "llama:1.0.0 in s3://staging".
+std::string copied_text(const Manifest& manifest) {
+  const auto found = manifest.lineage.find("copied_from");
+  if (found == manifest.lineage.end() || !found->is_object()) return "";
+  const auto text = [&](const char* key) {
+    return find_string(*found, key, "lineage").value_or("?");
+  };
+  return fmt::format("{}:{} in {}", text("name"), text("version"), text("store"));
 }
 
 int run(Context& context) {
@@ -69,12 +85,15 @@ int run(Context& context) {
                {"licence", info.license},
                {"task", info.pipeline_tag},
                {"base models", fmt::format("{}", fmt::join(info.base_models, ", "))},
+               {"adapter of", lineage_text(manifest, "base_model")},
+               {"copied from", copied_text(manifest)},
                {"allowed", fmt::format("{}", fmt::join(manifest.allows, ", "))}});
-  Table table{{{"FILE", false, true}, {"SIZE", true}, {"SHA-256"}}, {}};
+  std::vector<FileRow> rows;
   for (const auto& file : manifest.files)
-    table.rows.push_back({file.path, human_size(file.size), file.sha256.substr(0, 16)});
+    rows.push_back({file.size, {file.path, human_size(file.size), file.sha256.substr(0, 16)}});
   out.line("");
-  out.table(table);
+  print_files(out, {{"FILE", false, true}, {"SIZE", true}, {"SHA-256"}}, std::move(rows),
+              context.args().times("verbose") > 0);
   return 0;
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "dray/base/json.h"
 #include "dray/cli/commands.h"
 #include "dray/cli/context.h"
@@ -25,8 +27,8 @@ std::vector<Manifest> wanted(Context& context, Store& store) {
   const bool all = context.args().flag("all");
   if (all != text.empty())
     throw Error(Code::usage, all ? "a release and --all were given" : "no release was given")
-        .hint(
-            "import the source again with a new --version: files of a version are never replaced");
+        .hint(all ? "leave one of them out: --all means every release of the store"
+                  : "name one, `dray list` shows them, or say --all");
   if (!all) return {resolve_release(store, parse_reference(text), context.stop())};
   std::vector<Manifest> manifests;
   for (const auto& name : list_models(store, context.stop()))
@@ -62,7 +64,7 @@ Json checked_json(const Checked& checked, bool quick) {
   return json;
 }
 
-void print(Output& out, const Checked& checked, bool quick) {
+void print(Output& out, const Checked& checked, bool quick, bool all) {
   const std::string reference =
       fmt::format("{}:{}", checked.manifest.name, checked.manifest.version);
   const bool intact = checked.result.problems.empty();
@@ -76,8 +78,12 @@ void print(Output& out, const Checked& checked, bool quick) {
                                                  moved_text(checked.result.bytes, checked.time));
   out.line(fmt::format("{} {} ({})", reference,
                        intact ? out.good("is intact") : out.bad("is damaged"), looked));
-  for (const auto& problem : checked.result.problems)
-    out.line(fmt::format("  {}: {}", printable(problem.path), printable(problem.what)));
+  const auto& problems = checked.result.problems;
+  const std::size_t shown = all ? problems.size() : std::min(problems.size(), kMostRows);
+  for (std::size_t i = 0; i < shown; ++i)
+    out.line(fmt::format("  {}: {}", printable(problems[i].path), printable(problems[i].what)));
+  if (shown < problems.size())
+    out.line(fmt::format("  and {} more (-v shows all, --json too)", problems.size() - shown));
   if (intact && !checked.manifest.root_digest.empty())
     print_facts(out, {{"root digest", checked.manifest.root_digest}});
 }
@@ -90,7 +96,7 @@ int run(Context& context) {
   std::vector<std::string> damaged;
   for (const auto& manifest : manifests) {
     const Checked checked = check(context, *store, manifest);
-    print(out, checked, quick);
+    print(out, checked, quick, context.args().times("verbose") > 0);
     if (!checked.result.problems.empty())
       damaged.push_back(fmt::format("{}:{}", manifest.name, manifest.version));
     out.json(checked_json(checked, quick));

@@ -66,11 +66,11 @@ Manifest manifest_of(const ImportRequest& request, const ImportPlan& plan,
   manifest.version = plan.version;
   manifest.origin = plan.snapshot.origin;
   manifest.info = plan.snapshot.info;
-  manifest.include = request.selection.include;
-  manifest.exclude = request.selection.exclude;
-  manifest.all_files = request.selection.all_files;
-  manifest.allows = request.allows;
-  std::sort(manifest.allows.begin(), manifest.allows.end());
+  manifest.include = plan.selection.include;
+  manifest.exclude = plan.selection.exclude;
+  manifest.all_files = plan.selection.all_files;
+  manifest.transforms = plan.transforms;
+  manifest.allows = plan.allows;
   manifest.created = unix_now();
   manifest.created_by = "dray/" DRAY_VERSION;
   for (const ObjectResult& object : objects) {
@@ -86,6 +86,13 @@ Manifest manifest_of(const ImportRequest& request, const ImportPlan& plan,
   }
   std::sort(manifest.files.begin(), manifest.files.end(),
             [](const ManifestFile& a, const ManifestFile& b) { return a.path < b.path; });
+  if (plan.copied) {
+    manifest.lineage = plan.copied->lineage;
+    manifest.lineage["copied_from"] = {{"store", plan.copied_store},
+                                       {"name", plan.copied->name},
+                                       {"version", plan.copied->version},
+                                       {"root_digest", plan.copied->root_digest}};
+  }
   if (!plan.choice.base_model.empty()) manifest.lineage["base_model"] = plan.choice.base_model;
   manifest.root_digest = root_digest_of(manifest.files);
   return manifest;
@@ -127,7 +134,7 @@ bool make_release(const ImportRequest& request, const ImportPlan& plan, Progress
   // Another writer may have finished between our plan and our claim.
   if (auto done = find_manifest(*request.store, plan.name, plan.version, stop)) {
     transfer.finish(stop);
-    if (!same_content(*done, request, plan))
+    if (!same_content(*done, plan))
       throw Error(Code::conflict,
                   "another writer published other content as this version meanwhile")
           .on("import", Reference{plan.name, plan.version, ""}.text())

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dray/base/error.h"
+#include "dray/base/json.h"
 #include "dray/model/hf_config.h"
 #include "dray/model/manifest.h"
 #include "dray/model/selection.h"
@@ -44,7 +45,14 @@ struct PlannedFile {
 struct ImportPlan {
   Snapshot snapshot;
   Choice choice;
-  std::string name, version, uri;  // uri: for serving, ends in '/'
+  /// What the manifest will say of selection and transforms: as asked for, or as of the release
+  /// that is copied.
+  Selection selection;
+  Json transforms = Json::array();
+  std::vector<std::string> allows;  // asked for, and those of a release that is copied; sorted
+  std::optional<Manifest> copied;   // the source is this release, of the store
+  std::string copied_store;         // … with this URI
+  std::string name, version, uri;   // uri: for serving, ends in '/'
   std::vector<PlannedFile> files;
   std::optional<Manifest> existing;  // the release is already complete
   std::uint64_t bytes_to_fetch = 0;

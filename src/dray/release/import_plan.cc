@@ -10,6 +10,7 @@
 #include "dray/release/import.h"
 #include "dray/release/same_content.h"
 #include "dray/store/catalog.h"
+#include "dray/store/store_sources.h"
 #include "dray/transfer/digest_objects.h"
 
 namespace dray {
@@ -20,12 +21,34 @@ constexpr std::uint64_t kSmallFile = 32 * kMiB;    // index, config.json
 constexpr std::uint64_t kWorthCopying = 1 * kMiB;  // smaller files are sent sooner than looked up
 constexpr std::size_t kMostManifests = 200;        // looked through for known content
 
-bool allowed(const ImportRequest& request, std::string_view rule) {
-  return std::find(request.allows.begin(), request.allows.end(), rule) != request.allows.end();
+bool allowed(const ImportPlan& plan, std::string_view rule) {
+  return std::find(plan.allows.begin(), plan.allows.end(), rule) != plan.allows.end();
 }
 
-void check_servable(const ImportRequest& request, const ImportPlan& plan) {
-  if (plan.choice.problems.empty() || allowed(request, "not-servable")) return;
+/// What is chosen by, and what the manifest will say of it. All of a stored release is taken unless
+/// patterns choose: it has been chosen from its publisher's files before, and its copy is the same
+/// release with the same record.
+Selection take_over_record(const ImportRequest& request, ImportPlan& plan) {
+  plan.selection = request.selection;
+  plan.allows = request.allows;
+  Selection chosen = request.selection;
+  const auto* source = dynamic_cast<const ReleaseSource*>(request.source);
+  if (source != nullptr && source->manifest() != nullptr) {
+    const Manifest& release = plan.copied.emplace(*source->manifest());
+    plan.copied_store = source->store_uri();
+    plan.transforms = release.transforms;
+    plan.allows.insert(plan.allows.end(), release.allows.begin(), release.allows.end());
+    if (chosen.include.empty()) chosen.all_files = true;
+    if (chosen.include.empty() && chosen.exclude.empty())
+      plan.selection = {release.include, release.exclude, release.all_files};
+  }
+  std::sort(plan.allows.begin(), plan.allows.end());
+  plan.allows.erase(std::unique(plan.allows.begin(), plan.allows.end()), plan.allows.end());
+  return chosen;
+}
+
+void check_servable(const ImportPlan& plan) {
+  if (plan.choice.problems.empty() || allowed(plan, "not-servable")) return;
   std::string all;
   for (const auto& problem : plan.choice.problems) all += (all.empty() ? "" : "; ") + problem;
   throw Error(Code::policy, "a server could not load this: " + all)
@@ -37,8 +60,8 @@ void check_servable(const ImportRequest& request, const ImportPlan& plan) {
 }
 
 /// Local folders have no publisher; everything else must state what its bytes are.
-void check_digests(const ImportRequest& request, const ImportPlan& plan) {
-  if (plan.snapshot.origin.kind == "dir" || allowed(request, "unverified-source")) return;
+void check_digests(const ImportPlan& plan) {
+  if (plan.snapshot.origin.kind == "dir" || allowed(plan, "unverified-source")) return;
   for (const auto& file : plan.choice.files) {
     if (file.digests.any()) continue;
     throw Error(Code::policy, "the source states no digest, so its bytes cannot be verified")
@@ -53,7 +76,11 @@ void check_digests(const ImportRequest& request, const ImportPlan& plan) {
 std::string name_for(const ImportRequest& request, const Snapshot& snapshot,
                      const std::stop_token& stop) {
   const std::string name = request.name.empty() ? snapshot.default_name : request.name;
-  check_name(name, "model name");
+  try {
+    check_name(name, "model name");
+  } catch (const Error& error) {
+    throw Error(error).hint("choose another one with --name: " + error.hint());
+  }
   for (const auto& other : list_models(*request.store, stop)) {
     if (other == name || fold_name(other) != fold_name(name)) continue;
     throw Error(
@@ -79,8 +106,13 @@ std::string owner_and_name(const std::string& uri) {
   return out;
 }
 
+/// Not a publisher's name of a model but the folder that one version was found in: of adopted
+/// releases and plain prefixes.
+bool is_place(const Origin& origin) { return origin.uri.ends_with('/'); }
+
 void check_origin(const Manifest& other, const ImportPlan& plan) {
   if (other.origin.uri == plan.snapshot.origin.uri) return;
+  if (is_place(other.origin) && is_place(plan.snapshot.origin)) return;
   throw Error(Code::conflict, fmt::format("{} came from {}, this is {}",
                                           Reference{other.name, other.version, ""}.text(),
                                           other.origin.uri, plan.snapshot.origin.uri))
@@ -118,25 +150,31 @@ void digest_if_it_may_be_known(const ImportRequest& request, ImportPlan& plan,
 void choose_version(const ImportRequest& request, ImportPlan& plan,
                     const std::vector<Manifest>& existing) {
   const bool stated = content_is_stated(plan) || !plan.snapshot.origin.commit.empty();
+  // A copy of a release keeps its version.
+  const std::string wanted =
+      request.version.empty() && plan.copied ? plan.copied->version : request.version;
   std::vector<std::string> versions;
+  const Manifest* taken = nullptr;
   for (const Manifest& manifest : existing) {
     check_origin(manifest, plan);
     versions.push_back(manifest.version);
-    const bool same = stated && same_content(manifest, request, plan);
-    if (request.version.empty() ? same : manifest.version == request.version) {
-      if (!same)
-        throw Error(Code::conflict,
-                    stated
-                        ? "this version exists with other content"
-                        : "this version exists, and the source does not state what its content is")
-            .on("import", Reference{plan.name, manifest.version, ""}.text())
-            .hint("versions never change; leave --version out to get the next one");
-      plan.version = manifest.version;
-      plan.existing = manifest;
-      return;
-    }
+    if (manifest.version == wanted) taken = &manifest;
+    if (!request.version.empty() && manifest.version != wanted) continue;
+    if (!stated || !same_content(manifest, plan)) continue;
+    plan.version = manifest.version;
+    plan.existing = manifest;
+    return;
   }
-  plan.version = request.version.empty() ? next_version(versions) : request.version;
+  if (taken != nullptr)
+    throw Error(Code::conflict,
+                stated ? "this version exists with other content"
+                       : "this version exists, and the source does not state what its content is")
+        .on("import", Reference{plan.name, wanted, ""}.text())
+        .hint(fmt::format("versions never change; {} to get the next one",
+                          request.version.empty()
+                              ? fmt::format("say --version {}", next_version(versions))
+                              : "leave --version out"));
+  plan.version = wanted.empty() ? next_version(versions) : wanted;
   check_name(plan.version, "version");
 }
 
@@ -225,12 +263,11 @@ void estimate(Source& source, ImportPlan& plan, const std::stop_token& stop) {
 
 }  // namespace
 
-bool same_content(const Manifest& manifest, const ImportRequest& request, const ImportPlan& plan) {
+bool same_content(const Manifest& manifest, const ImportPlan& plan) {
   if (manifest.origin.uri != plan.snapshot.origin.uri ||
       manifest.origin.commit != plan.snapshot.origin.commit ||
-      manifest.include != request.selection.include ||
-      manifest.exclude != request.selection.exclude ||
-      manifest.all_files != request.selection.all_files || !manifest.transforms.empty())
+      manifest.include != plan.selection.include || manifest.exclude != plan.selection.exclude ||
+      manifest.all_files != plan.selection.all_files || manifest.transforms != plan.transforms)
     return false;
   if (manifest.files.size() != plan.choice.files.size()) return false;
   for (const auto& file : plan.choice.files) {
@@ -247,14 +284,14 @@ bool same_content(const Manifest& manifest, const ImportRequest& request, const 
 ImportPlan plan_import(const ImportRequest& request, const std::stop_token& stop) {
   ImportPlan plan;
   plan.snapshot = request.source->snapshot(stop);
-  plan.choice = choose_files(plan.snapshot, request.selection,
+  plan.choice = choose_files(plan.snapshot, take_over_record(request, plan),
                              [&](const std::string& path) -> std::optional<std::string> {
                                const FileEntry* file = plan.snapshot.find(path);
                                if (file == nullptr) return std::nullopt;
                                return read_small(*request.source, *file, kSmallFile, stop);
                              });
-  check_servable(request, plan);
-  check_digests(request, plan);
+  check_servable(plan);
+  check_digests(plan);
   plan.name = name_for(request, plan.snapshot, stop);
   const std::vector<Manifest> own = manifests_of(*request.store, plan.name, stop);
   digest_if_it_may_be_known(request, plan, own, stop);

@@ -6,6 +6,6 @@
 namespace dray {
 
 /// Same origin, commit, selection and transforms, and the same files as far as the listing tells.
-bool same_content(const Manifest& manifest, const ImportRequest& request, const ImportPlan& plan);
+bool same_content(const Manifest& manifest, const ImportPlan& plan);
 
 }  // namespace dray

@@ -27,7 +27,7 @@ TEST(CliHelp, NamesEveryOptionAndItsVariable) {
     const std::string help = command_help(command, 100);
     for (const auto* option : all_options(command)) {
       EXPECT_NE(help.find("--" + option->name), std::string::npos) << command.name << option->name;
-      EXPECT_NE(help.find(env_name(option->name)), std::string::npos)
+      EXPECT_EQ(help.find(env_name(option->name)) != std::string::npos, !option->typed)
           << command.name << option->name;
     }
   }
@@ -73,6 +73,13 @@ TEST(CliHelp, AnOptionHasOneKindEverywhere) {
       EXPECT_EQ(entry->second->many, option->many) << option->name;
     }
   }
+}
+
+// A variable that somebody left set must not confirm that something is removed.
+TEST(CliHelp, WhatConfirmsIsTypedAndNothingElse) {
+  for (const auto& command : command_table())
+    for (const auto* option : all_options(command))
+      EXPECT_EQ(option->typed, option->name == "yes") << command.name << " --" << option->name;
 }
 
 TEST(CliHelp, ReferencePagesAreWhatTheTablesSay) {

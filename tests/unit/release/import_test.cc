@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "tests/support/errors.h"
 #include "tests/unit/release/release_fixture.h"
 
 namespace dray {
@@ -105,6 +106,13 @@ TEST_F(ImportTest, LargeKnownContentIsCopiedInsideTheStore) {
   EXPECT_LT(source.bytes_read() - before, 64 * kKiB);
   expect_intact(big, source, next.manifest);
   EXPECT_EQ(next.manifest.find("model-00001-of-00002.safetensors")->part_crc64.size(), 4u);
+}
+
+TEST_F(ImportTest, ANameThatCannotBeOneSaysHowToChooseAnother) {
+  source.name = "my model";
+  const Error error = test::error_of([&] { import(); });
+  EXPECT_EQ(error.code(), Code::usage);
+  EXPECT_NE(error.hint().find("--name"), std::string::npos);
 }
 
 TEST_F(ImportTest, AVersionNeverChanges) {
