@@ -80,8 +80,10 @@ class Normal:
             return f"time of {len(value)} digits" if value.isdigit() else value
         if key == "nextPageToken":
             return "token" if value else ""
-        if key == "message":  # ids stand in them too
-            return re.sub(r"\d+", "N", value) if self.messages else "message" if value else ""
+        if key == "message":
+            # Ids stand in them too; how a parser tells what is wrong with a filter is its own.
+            shown = re.sub(r"\d+", "N", value).split(": ")[0]
+            return shown if self.messages else "message" if value else ""
         return value
 
 
