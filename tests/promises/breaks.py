@@ -79,7 +79,7 @@ BREAKS = [
           "ImportTest.ASourceWithoutDigestsIsRefusedUnlessAllowedAndThatIsRecorded"),
     Break(VERIFIED, "what was allowed is not recorded",
           "src/dray/release/import.cc",
-          "manifest.allows = request.allows;", "",
+          "manifest.allows = plan.allows;", "",
           "ImportTest.ASourceWithoutDigestsIsRefusedUnlessAllowedAndThatIsRecorded"),
 
     Break(ALL_OR_NOTHING, "weights, the rest and the index do not wait for each other",
@@ -164,7 +164,9 @@ BREAKS = [
 
     Break(IMMUTABLE, "other content under a version is success",
           "src/dray/release/import_plan.cc",
-          "if (!same)\n", "if (false)\n",
+          "  if (taken != nullptr)\n    throw",
+          "  if (taken != nullptr) {\n    plan.version = wanted;\n    plan.existing = *taken;\n    return;\n  }\n"
+          "  if (taken != nullptr)\n    throw",
           "ImportTest.AVersionNeverChanges"),
     Break(IMMUTABLE, "a manifest is written over",
           "src/dray/store/catalog.cc",
