@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "dray/base/digest.h"
 #include "dray/base/file.h"
@@ -309,8 +310,12 @@ TEST_F(CliHub, SignalsStopAndTell) {
   hub_.cdn_fault(
       [](const test::RawRequest&, test::RawResponse& response) { response.stall_after = 1000; });
   for (const int signal : {SIGINT, SIGTERM}) {
+    const std::size_t before = hub_.cdn_requests().size();
     auto running = dray.start({"import", "org/llama", "--progress", "plain"});
     ASSERT_TRUE(running.wait_for_error_text(" of 3 files"));
+    // The first line may come before the file is begun, which is what is asked for below; planning
+    // has asked for one byte of it.
+    while (hub_.cdn_requests().size() < before + 2) std::this_thread::yield();
     running.signal(SIGUSR1);
     ASSERT_TRUE(running.wait_for_error_text("model.safetensors: "));
     running.signal(signal);

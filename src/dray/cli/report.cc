@@ -47,8 +47,8 @@ void print_files(Output& out, std::vector<Table::Column> columns, std::vector<Fi
   if (shown == files.size()) return;
   std::uint64_t bytes = 0;
   for (std::size_t i = shown; i < files.size(); ++i) bytes += files[i].size;
-  out.line(fmt::format("and {} more, {} (-v shows all, --json too)",
-                       count_of(files.size() - shown, "file"), human_size(bytes)));
+  out.line(fmt::format("and {} more files, {} (-v shows all, --json too)", files.size() - shown,
+                       human_size(bytes)));
 }
 
 std::string moved_text(std::uint64_t bytes, std::chrono::milliseconds time) {
