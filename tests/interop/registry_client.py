@@ -210,7 +210,7 @@ def experiments(registry):
     fields(made, name="second", state="LIVE")
     with registry.start_experiment_run(experiment_name="second") as outer:
         with registry.start_experiment_run(experiment_name="second", nested=True) as inner:
-            inner.log_metric("depth", 1.0)
+            inner.log_metric("depth", 1.5, timestamp="1700000000003")
     child = registry.get_experiment_run(inner.info.id)
     assert child.custom_properties["kubeflow.parent_run_id"] == outer.info.id
 
