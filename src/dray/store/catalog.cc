@@ -8,6 +8,7 @@
 #include "dray/base/error.h"
 #include "dray/base/json.h"
 #include "dray/store/layout.h"
+#include "dray/store/version_log.h"
 
 namespace dray {
 
@@ -75,8 +76,38 @@ Error unknown_model(Store& store, std::string_view name, const std::stop_token& 
       .hint(std::move(hint));
 }
 
+/// Of a version that was there once; nullopt for others.
+std::optional<Error> removed_release(Store& store, const Reference& reference,
+                                     const std::string& message, const std::stop_token& stop) {
+  if (reference.version.empty()) return std::nullopt;
+  const auto change = find_version_change(store, reference.name, reference.version, stop);
+  if (!change || change->state == VersionState::live || change->state == VersionState::archived)
+    return std::nullopt;
+  const bool can_return = change->state == VersionState::removed;
+  return Error(Code::not_found, message)
+      .on("find", fmt::format("{} in {}", reference.text(), store.properties().uri))
+      .hint(fmt::format("it was removed by {} at {}; {}", change->actor, rfc3339(change->time),
+                        can_return ? "`dray restore " + reference.text() + "` brings it back"
+                                   : "its files are gone"));
+}
+
+/// What a bare name means: the newest version that is not archived.
+std::string newest_version(Store& store, const Reference& reference, const std::stop_token& stop) {
+  const auto versions = list_versions(store, reference.name, stop);
+  if (versions.empty()) throw unknown_model(store, reference.name, stop);
+  const auto changes = version_changes(store, reference.name, stop);
+  for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
+    const auto change = changes.find(*version);
+    if (change == changes.end() || change->second.state == VersionState::live) return *version;
+  }
+  throw Error(Code::not_found, "all of its versions are archived")
+      .on("find", fmt::format("{} in {}", reference.text(), store.properties().uri))
+      .hint("name one: " + joined(versions, reference.name + ":"));
+}
+
 Error unknown_release(Store& store, const Reference& reference, std::string message,
                       const std::stop_token& stop) {
+  if (auto removed = removed_release(store, reference, message, stop)) return *removed;
   const auto versions = list_versions(store, reference.name, stop);
   if (versions.empty()) return unknown_model(store, reference.name, stop);
   std::string hint = "there are " + joined(versions, reference.name + ":");
@@ -132,9 +163,7 @@ Manifest resolve_release(Store& store, const Reference& reference, const std::st
       throw unknown_release(store, reference, "there is no such alias", stop);
     version = move->version;
   } else if (version.empty()) {
-    const auto versions = list_versions(store, reference.name, stop);
-    if (versions.empty()) throw unknown_model(store, reference.name, stop);
-    version = versions.back();
+    version = newest_version(store, reference, stop);
   }
   if (auto manifest = find_manifest(store, reference.name, version, stop)) return *manifest;
   throw unknown_release(
@@ -162,9 +191,36 @@ std::vector<std::string> list_versions(Store& store, std::string_view name,
   return out;
 }
 
+std::vector<std::string> versions_ever(Store& store, std::string_view name,
+                                       const std::stop_token& stop) {
+  std::vector<std::string> out = list_versions(store, name, stop);
+  for (const auto& [version, change] : version_changes(store, name, stop)) out.push_back(version);
+  std::sort(out.begin(), out.end(),
+            [](const auto& a, const auto& b) { return version_less(a, b); });
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+void check_not_removed(Store& store, std::string_view name, std::string_view version,
+                       const std::stop_token& stop) {
+  const auto change = find_version_change(store, name, version, stop);
+  if (!change || change->state == VersionState::live || change->state == VersionState::archived)
+    return;
+  throw Error(Code::conflict, fmt::format("this version was removed by {} at {}", change->actor,
+                                          rfc3339(change->time)))
+      .on("publish", fmt::format("{}:{}", name, version))
+      .from(Side::destination)
+      .hint(change->state == VersionState::removed
+                ? fmt::format("bring it back with `dray restore {}:{}`, or choose another version",
+                              name, version)
+                : "a version never changes, so its number is not used again: choose another one "
+                  "with --version");
+}
+
 bool publish_manifest(Store& store, const Manifest& manifest, const std::stop_token& stop) {
   const std::string key = manifest_key(manifest.name, manifest.version);
   const std::string text = to_json_text(manifest);
+  check_not_removed(store, manifest.name, manifest.version, stop);
   // Twice: it may be removed between the two looks.
   for (int i = 0; i < 2; ++i) {
     if (store.state().create_if_absent(key, text, stop)) return true;

@@ -132,6 +132,11 @@ std::string alias_prefix(std::string_view name, std::string_view alias) {
 std::string alias_key(std::string_view name, std::string_view alias, std::uint64_t seq) {
   return fmt::format(".dray/aliases/{}/{}/{:08}.json", name, alias, seq);
 }
+std::string alias_root(std::string_view name) { return fmt::format(".dray/aliases/{}/", name); }
+std::string state_root(std::string_view name) { return fmt::format(".dray/states/{}/", name); }
+std::string state_prefix(std::string_view name, std::string_view version) {
+  return fmt::format(".dray/states/{}/{}/", name, version);
+}
 std::string eval_prefix(std::string_view name, std::string_view version) {
   return fmt::format(".dray/evals/{}/{}/", name, version);
 }

@@ -35,7 +35,11 @@ std::string manifest_prefix(std::string_view name);  // .dray/releases/{name}/
 std::string alias_prefix(std::string_view name,
                          std::string_view alias);  // .dray/aliases/{name}/{alias}/
 std::string alias_key(std::string_view name, std::string_view alias,
-                      std::uint64_t seq);  // …/00000001.json
+                      std::uint64_t seq);       // …/00000001.json
+std::string alias_root(std::string_view name);  // .dray/aliases/{name}/
+std::string state_root(std::string_view name);  // .dray/states/{name}/
+std::string state_prefix(std::string_view name,
+                         std::string_view version);  // .dray/states/{name}/{version}/
 std::string eval_prefix(std::string_view name,
                         std::string_view version);  // .dray/evals/{name}/{version}/
 std::string transfer_prefix(std::string_view id);   // .dray/transfers/{id}/

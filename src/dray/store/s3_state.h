@@ -5,17 +5,21 @@
 #include <string>
 #include <vector>
 
+#include "dray/store/races.h"
 #include "dray/store/s3_place.h"
 #include "dray/store/state.h"
 
 namespace dray {
 
-class S3State : public StateStore {
+class S3State : public StateStore, public MayRace {
  public:
   explicit S3State(std::shared_ptr<S3Place> place) : place_(std::move(place)) {}
   std::optional<std::string> get(const std::string& key, const std::stop_token& stop) override;
   bool create_if_absent(const std::string& key, std::string_view content,
                         const std::stop_token& stop) override;
+  bool excludes_races(const std::stop_token& stop) override {
+    return place_->capabilities(stop).put_if_absent;
+  }
   void put(const std::string& key, std::string_view content, const std::stop_token& stop) override;
   std::vector<StateItem> list(const std::string& prefix, const std::stop_token& stop) override;
   void remove(const std::string& key, const std::stop_token& stop) override;

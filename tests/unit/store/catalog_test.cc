@@ -223,7 +223,7 @@ TEST_F(StoreCatalog, DamageInALogIsNamed) {
   store_.state().remove(alias_key("llama", "production", 2), kGo);
   const Error e = error_of([&] { find_alias(store_, "llama", "production", kGo); });
   EXPECT_EQ(e.code(), Code::malformed);
-  EXPECT_THAT(e.what(), HasSubstr("move 2"));
+  EXPECT_THAT(e.what(), HasSubstr("record 2"));
   EXPECT_EQ(error_of([&] { move("production", "3.0.0"); }).code(), Code::malformed);
 }
 
