@@ -2,15 +2,13 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <pwd.h>
-#include <unistd.h>
 
-#include <array>
 #include <utility>
 
 #include "dray/base/bytes.h"
 #include "dray/base/error.h"
 #include "dray/base/file.h"
+#include "dray/cli/actor.h"
 #include "dray/cli/suggest.h"
 #include "dray/source/open_source.h"
 #include "dray/store/open_store.h"
@@ -130,14 +128,7 @@ TransferOptions Context::transfer_options() const {
   return options;
 }
 
-std::string Context::actor() {
-  std::string user = env("USER").value_or("");
-  if (const passwd* entry = getpwuid(geteuid()); entry != nullptr) user = entry->pw_name;
-  if (user.empty()) user = fmt::format("uid {}", geteuid());
-  std::array<char, 256> host{};
-  if (gethostname(host.data(), host.size() - 1) != 0) return user;
-  return fmt::format("{}@{}", user, host.data());
-}
+std::string Context::actor() { return find_actor().name; }
 
 std::string default_registry() { return "sqlite:" + (data_folder() / "registry.db").string(); }
 

@@ -8,6 +8,7 @@
 #include "dray/base/json.h"
 #include "dray/cli/commands.h"
 #include "dray/cli/doctor_checks.h"
+#include "dray/cli/findings.h"
 
 namespace dray::cli {
 
@@ -43,6 +44,29 @@ void print(Output& out, const Check& check) {
     out.line(fmt::format("      {}  fix: {}", pad("", 8), printable(check.fix)));
 }
 
+std::vector<Finding> catalogue_findings(Context& context) {
+  const auto store = context.open_store();
+  const auto registry = context.open_registry();
+  return find_problems(context, *store, registry.get());
+}
+
+/// Nothing that an import would fail of: a warning.
+Check catalogue_check(const std::vector<Finding>& findings) {
+  const std::size_t open = open_findings(findings);
+  if (open == 0)
+    return {"records",
+            Check::State::ok,
+            findings.empty() ? "records, files and registry agree"
+                             : fmt::format("{} mended", count_of(findings.size(), "problem")),
+            "",
+            {}};
+  return {"records",
+          Check::State::warn,
+          fmt::format("{} in the store's records or the registry", count_of(open, "problem")),
+          "see below",
+          {}};
+}
+
 int run(Context& context) {
   Output& out = context.out();
   std::vector<Check> checks;
@@ -70,6 +94,17 @@ int run(Context& context) {
                 [&] { return std::vector{source_check(context, source)}; }));
   add(waiting("trying the store", [&] { return store_checks(context); }));
   add(waiting("asking the registry", [&] { return registry_checks(context); }));
+  const bool reachable = std::ranges::none_of(checks, [](const Check& check) {
+    return check.state == Check::State::fail && (check.name == "store" || check.name == "registry");
+  });
+  std::vector<Finding> findings;
+  if (reachable) {
+    add({guarded("records", [&] {
+      findings = catalogue_findings(context);
+      return catalogue_check(findings);
+    })});
+    print_findings(out, findings);
+  }
 
   Json list = Json::array();
   const Check* first_failed = nullptr;
@@ -85,7 +120,8 @@ int run(Context& context) {
             {"machine", machine},
             {"version", DRAY_VERSION},
             {"checks", std::move(list)},
-            {"changed", false}});
+            {"findings", findings_json(findings)},
+            {"changed", open_findings(findings) < findings.size()}});
   if (first_failed == nullptr) {
     out.note("All that an import needs is there.");
     return 0;
@@ -105,9 +141,19 @@ Command doctor_command() {
           .details =
               "The store is tried by writing, reading and removing a small object. The exit code "
               "is that "
-              "of the first check that fails; warnings do not count.",
+              "of the first check that fails; warnings do not count. Records of the store, names "
+              "and sizes of "
+              "its files, and the registry's entries are compared; the bytes are read by `dray "
+              "verify`.",
           .positionals = {{"SOURCE", "a model whose access is checked too, like ORG/MODEL", false}},
-          .options = join({store_options(), registry_options(), hub_options(), memory}),
+          .options = join({store_options(),
+                           registry_options(),
+                           {{.name = "fix",
+                             .value = "",
+                             .help = "mend records that can be mended without guessing",
+                             .typed = true}},
+                           hub_options(),
+                           memory}),
           .examples = {{"dray doctor", "the default store and registry"},
                        {"dray doctor org/gated-model --store s3://bucket", "before a big import"}},
           .run = run};

@@ -5,6 +5,7 @@
 #include "dray/cli/commands.h"
 #include "dray/cli/context.h"
 #include "dray/cli/report.h"
+#include "dray/release/remove.h"
 #include "dray/release/verify.h"
 
 namespace dray::cli {
@@ -19,10 +20,13 @@ int run(Context& context) {
     ShownProgress shown(context, "gc");
     shown.get().phase("looking for leftovers");
     leftovers = collect_garbage(*store, yes, TransferOptions{}.claim_ttl, context.stop());
+    shown.get().phase("looking for removed releases");
+    for (auto& purged : purge_removed(*store, yes, unix_now(), context.stop()))
+      leftovers.push_back(std::move(purged));
   }
   Output& out = context.out();
   std::uint64_t bytes = 0;
-  Table table{{{"TRANSFER", false, true}, {"WHAT", false, true}, {"SIZE", true}}, {}};
+  Table table{{{"OF", false, true}, {"WHAT", false, true}, {"SIZE", true}}, {}};
   Json list = Json::array();
   for (const auto& leftover : leftovers) {
     bytes += leftover.bytes;
@@ -54,10 +58,12 @@ Command gc_command() {
   return {
       .name = "gc",
       .group = "Change",
-      .summary = "remove what broken-off imports left behind",
+      .summary = "remove what broken-off imports and removed releases left behind",
       .details =
-          "Only what a journal of dray names, and only when no process works on it any more. "
-          "Without --yes nothing is removed. An import that is to go on needs its leftovers: they "
+          "Of imports only what a journal of dray names, and only when no process works on it any "
+          "more; of releases that were removed with `dray rm` the files that their manifest names, "
+          "once the time of grace is over. Without --yes nothing is removed. An import that is to "
+          "go on needs its leftovers: they "
           "are what it does not send again.",
       .options = join({store_options(), {yes_option("remove, instead of only telling")}}),
       .examples = {{"dray gc --store s3://bucket", "tell"},

@@ -1,70 +1,48 @@
+#include "dray/release/history.h"
+
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <utility>
-
+#include "dray/base/error.h"
 #include "dray/base/json.h"
-#include "dray/base/time.h"
 #include "dray/cli/commands.h"
 #include "dray/cli/context.h"
-#include "dray/cli/report.h"
-#include "dray/store/catalog.h"
-#include "dray/store/layout.h"
+#include "dray/model/reference.h"
 
 namespace dray::cli {
 
 namespace {
 
-struct Event {
-  UnixTime time = 0;
-  std::string what, version, previous, who, reason;
-  std::string alias;  // "" for an import
-  std::uint64_t seq = 0;
-};
-
-/// Also of aliases that point nowhere now.
-std::vector<std::string> all_aliases(Context& context, Store& store, const std::string& name) {
-  // ".dray/aliases/NAME/" from the key of any alias.
-  std::string prefix = alias_prefix(name, "x");
-  prefix.resize(prefix.size() - 2);
-  return store.list_names(prefix, context.stop());
-}
-
-std::vector<Event> read_events(Context& context, Store& store, const std::string& name) {
-  const std::string only = context.args().text("alias");
-  std::vector<Event> events;
-  for (const auto& alias :
-       only.empty() ? all_aliases(context, store, name) : std::vector<std::string>{only}) {
-    for (const auto& move : alias_history(store, name, alias, context.stop()))
-      events.push_back({move.time, move.version.empty() ? "removed" : "moved", move.version,
-                        move.previous, move.actor, move.reason, alias, move.seq});
-  }
-  if (only.empty()) {
-    for (const auto& version : list_versions(store, name, context.stop())) {
-      const auto manifest = find_manifest(store, name, version, context.stop());
-      if (manifest)
-        events.push_back({manifest->created, "released", version, "", manifest->created_by,
-                          origin_text(manifest->origin), "", 0});
-    }
-  }
-  // A version is released before an alias can point to it, also within one second.
-  std::ranges::stable_sort(
-      events, {}, [](const Event& event) { return std::pair(event.time, !event.alias.empty()); });
-  return events;
+Json event_json(const HistoryEvent& event) {
+  Json json = {{"time", rfc3339(event.time)},
+               {"event", event.what},
+               {"alias", event.alias.empty() ? Json() : Json(event.alias)},
+               {"version", event.version},
+               {"previous", event.previous},
+               {"by", event.actor},
+               {"known_by", event.actor_source},
+               {"reason", event.reason}};
+  if (event.seq != 0) json["seq"] = event.seq;
+  return json;
 }
 
 int run(Context& context) {
-  const std::string name = parse_reference(context.args().positional(0)).name;
+  const Reference reference = parse_reference(context.args().positional(0));
+  std::string alias = context.args().text("alias");
+  if (alias.empty()) alias = reference.alias;
   const auto store = context.open_store();
-  std::vector<Event> events;
+  std::vector<HistoryEvent> events;
   {
-    ShownProgress shown(context, name);
+    ShownProgress shown(context, reference.text());
     shown.get().phase("reading the catalogue");
-    events = read_events(context, *store, name);
+    events = model_history(*store, reference.name, alias, context.stop());
   }
+  if (!reference.version.empty())
+    std::erase_if(events, [&](const HistoryEvent& event) {
+      return event.version != reference.version && event.previous != reference.version;
+    });
   if (events.empty())
-    throw Error(Code::not_found, "there is no such model or alias")
-        .on("read the history of", name)
+    throw Error(Code::not_found, "there is no such model, version or alias")
+        .on("read the history of", reference.text())
         .hint(
             fmt::format("`dray list{}` shows the models and their aliases", context.store_flag()));
   Output& out = context.out();
@@ -75,16 +53,10 @@ int run(Context& context) {
   for (const auto& event : events) {
     table.rows.push_back({rfc3339(event.time),
                           event.alias.empty() ? event.what : event.alias + " " + event.what,
-                          event.version, event.previous, event.who, event.reason});
-    list.push_back({{"time", rfc3339(event.time)},
-                    {"event", event.what},
-                    {"alias", event.alias.empty() ? Json() : Json(event.alias)},
-                    {"version", event.version},
-                    {"previous", event.previous},
-                    {"by", event.who},
-                    {"reason", event.reason}});
+                          event.version, event.previous, event.actor, event.reason});
+    list.push_back(event_json(event));
   }
-  out.json({{"name", name}, {"history", std::move(list)}});
+  out.json({{"name", reference.name}, {"history", std::move(list)}});
   out.table(table);
   return 0;
 }
@@ -95,13 +67,17 @@ Command history_command() {
   return {.name = "history",
           .group = "Look",
           .summary =
-              "tell what happened to a model: releases and moves of its aliases, by whom and why",
-          .positionals = {{"NAME", "a model"}},
+              "tell what happened to a model: releases, moves of its aliases, removals, by "
+              "whom and why",
+          .details =
+              "--json also tells how each actor is known: by the login of a machine, by a CI "
+              "system's variables, or by a Kubernetes service account.",
+          .positionals = {{"NAME", "a model, NAME:VERSION or NAME@ALIAS"}},
           .options =
               join({store_options(),
                     {{.name = "alias", .value = "ALIAS", .help = "only the moves of this alias"}}}),
           .examples = {{"dray history llama", "all of it"},
-                       {"dray history llama --alias production", "what was in production when"}},
+                       {"dray history llama@production", "what was in production when"}},
           .run = run};
 }
 

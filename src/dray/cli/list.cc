@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "dray/base/bytes.h"
 #include "dray/base/json.h"
 #include "dray/base/time.h"
@@ -8,20 +10,13 @@
 #include "dray/cli/context.h"
 #include "dray/cli/report.h"
 #include "dray/cli/suggest.h"
+#include "dray/release/versions.h"
 #include "dray/store/catalog.h"
 #include "dray/store/layout.h"
 
 namespace dray::cli {
 
 namespace {
-
-std::vector<std::string> aliases_of(const std::vector<AliasMove>& moves,
-                                    const std::string& version) {
-  std::vector<std::string> names;
-  for (const auto& move : moves)
-    if (move.version == version) names.push_back(move.alias);
-  return names;
-}
 
 void list_all(Context& context, Store& store) {
   Table table{{{"MODEL", false, true}, {"NEWEST"}, {"VERSIONS", true}, {"ALIASES", false, true}},
@@ -62,8 +57,34 @@ void list_all(Context& context, Store& store) {
   }
 }
 
+Error unknown_model(Context& context, Store& store, const std::string& name) {
+  const std::string likely = closest(name, list_models(store, context.stop()));
+  return Error(Code::not_found, fmt::format("there is no model '{}'", name))
+      .on("list", store.properties().uri)
+      .hint(likely.empty() ? "`dray list` shows what is there"
+                           : fmt::format("did you mean {}?", likely));
+}
+
+std::string state_text(const VersionView& view) {
+  if (view.state == VersionState::live) return "";
+  if (view.state != VersionState::removed || !view.change)
+    return std::string(state_name(view.state));
+  return "removed, kept until " + rfc3339(view.change->purge_after);
+}
+
+Json version_json(const VersionView& view, const std::string& uri) {
+  Json json = release_json(view.manifest, uri, false);
+  json["created"] = rfc3339(view.manifest.created);
+  json["aliases"] = view.aliases;
+  json["state"] = state_name(view.state);
+  if (view.state == VersionState::removed && view.change)
+    json["purge_after"] = rfc3339(view.change->purge_after);
+  return json;
+}
+
 void list_one(Context& context, Store& store, const std::string& name) {
   Table table{{{"RELEASE", false, true},
+               {"STATE"},
                {"SIZE", true},
                {"FILES", true},
                {"MADE"},
@@ -71,40 +92,33 @@ void list_one(Context& context, Store& store, const std::string& name) {
                {"COMMIT"},
                {"ALIASES"}},
               {}};
-  Json releases = Json::array();
-  std::vector<std::string> references;
+  std::vector<VersionView> views;
   {
     ShownProgress shown(context, name);
     shown.get().phase("reading the catalogue");
-    const auto versions = list_versions(store, name, context.stop());
-    if (versions.empty()) {
-      const std::string likely = closest(name, list_models(store, context.stop()));
-      throw Error(Code::not_found, fmt::format("there is no model '{}'", name))
-          .on("list", store.properties().uri)
-          .hint(likely.empty() ? "`dray list` shows what is there"
-                               : fmt::format("did you mean {}?", likely));
-    }
-    const auto aliases = list_aliases(store, name, context.stop());
-    for (const auto& version : versions) {
-      const auto manifest = find_manifest(store, name, version, context.stop());
-      if (!manifest) continue;  // removed since it was listed
-      const auto pins = aliases_of(aliases, version);
-      references.push_back(fmt::format("{}:{}", name, version));
-      table.rows.push_back({references.back(), human_size(manifest->total_bytes()),
-                            std::to_string(manifest->files.size()), rfc3339(manifest->created),
-                            origin_text(manifest->origin), manifest->origin.commit.substr(0, 12),
-                            fmt::format("{}", fmt::join(pins, ", "))});
-      Json json = release_json(
-          *manifest, store.serving_uri(release_prefix(name, version, context.place())), false);
-      json["created"] = rfc3339(manifest->created);
-      json["aliases"] = pins;
-      releases.push_back(std::move(json));
-    }
+    views = versions_of(store, name, context.args().flag("removed"), context.stop());
+    if (views.empty()) throw unknown_model(context, store, name);
+  }
+  Json releases = Json::array();
+  for (const auto& view : views) {
+    const Manifest& manifest = view.manifest;
+    table.rows.push_back({fmt::format("{}:{}", name, manifest.version), state_text(view),
+                          human_size(manifest.total_bytes()), std::to_string(manifest.files.size()),
+                          rfc3339(manifest.created), origin_text(manifest.origin),
+                          manifest.origin.commit.substr(0, 12),
+                          fmt::format("{}", fmt::join(view.aliases, ", "))});
+    releases.push_back(version_json(
+        view, store.serving_uri(release_prefix(name, manifest.version, context.place()))));
+  }
+  // Of most models nothing was ever put away: then the column only takes room.
+  if (std::ranges::all_of(table.rows, [](const auto& row) { return row[1].empty(); })) {
+    table.columns.erase(table.columns.begin() + 1);
+    for (auto& row : table.rows) row.erase(row.begin() + 1);
   }
   Output& out = context.out();
   out.json({{"store", store.properties().uri}, {"releases", std::move(releases)}});
   if (out.is_quiet()) {
-    for (const auto& reference : references) out.line(reference);
+    for (const auto& view : views) out.line(fmt::format("{}:{}", name, view.manifest.version));
   } else {
     out.table(table);
   }
@@ -128,7 +142,10 @@ Command list_command() {
           .group = "Look",
           .summary = "list the models of a store, or the versions of one",
           .positionals = {{"NAME", "a model; without it, all of them", false}},
-          .options = store_options(),
+          .options = join({store_options(),
+                           {{.name = "removed",
+                             .value = "",
+                             .help = "of one model, also versions that can still be restored"}}}),
           .examples = {{"dray list", "all models, their newest version and aliases"},
                        {"dray list llama --store s3://bucket", "the versions of one"},
                        {"dray list -q", "names only, for scripts"}},

@@ -7,6 +7,7 @@
 #include "dray/cli/commands.h"
 #include "dray/cli/context.h"
 #include "dray/cli/report.h"
+#include "dray/release/versions.h"
 #include "dray/store/catalog.h"
 #include "dray/store/layout.h"
 
@@ -14,12 +15,13 @@ namespace dray::cli {
 
 namespace {
 
-Json show_json(const Manifest& manifest, const std::string& uri,
-               const std::vector<std::string>& aliases) {
+Json show_json(const VersionView& view, const std::string& uri) {
+  const Manifest& manifest = view.manifest;
   Json json = release_json(manifest, uri, false);
   json["created"] = rfc3339(manifest.created);
   json["created_by"] = manifest.created_by;
-  json["aliases"] = aliases;
+  json["aliases"] = view.aliases;
+  json["state"] = state_name(view.state);
   json["endpoint"] = manifest.origin.endpoint;
   json["license"] = manifest.info.license;
   json["library"] = manifest.info.library;
@@ -50,22 +52,28 @@ std::string copied_text(const Manifest& manifest) {
   return fmt::format("{}:{} in {}", text("name"), text("version"), text("store"));
 }
 
+/// "archived at … by … (why)"; "" for a live one.
+std::string state_text(const VersionView& view) {
+  if (view.state == VersionState::live || !view.change) return "";
+  const VersionChange& change = *view.change;
+  return fmt::format("{} at {} by {}{}", state_name(view.state), rfc3339(change.time), change.actor,
+                     change.reason.empty() ? "" : fmt::format(" ({})", change.reason));
+}
+
 int run(Context& context) {
   const Reference reference = parse_reference(context.args().positional(0));
   const auto store = context.open_store();
-  Manifest manifest;
-  std::vector<std::string> aliases;
+  VersionView view;
   {
     ShownProgress shown(context, reference.text());
     shown.get().phase("reading the catalogue");
-    manifest = resolve_release(*store, reference, context.stop());
-    for (const auto& move : list_aliases(*store, manifest.name, context.stop()))
-      if (move.version == manifest.version) aliases.push_back(move.alias);
+    view = view_of(*store, resolve_release(*store, reference, context.stop()), context.stop());
   }
+  const Manifest& manifest = view.manifest;
   const std::string uri =
       store->serving_uri(release_prefix(manifest.name, manifest.version, context.place()));
   Output& out = context.out();
-  out.json(show_json(manifest, uri, aliases));
+  out.json(show_json(view, uri));
   if (out.is_quiet()) {
     for (const auto& file : manifest.files) out.line(printable(file.path));
     return 0;
@@ -81,7 +89,8 @@ int run(Context& context) {
                {"size", fmt::format("{}, {}", human_size(manifest.total_bytes()),
                                     count_of(manifest.files.size(), "file"))},
                {"made", fmt::format("{} by {}", rfc3339(manifest.created), manifest.created_by)},
-               {"aliases", fmt::format("{}", fmt::join(aliases, ", "))},
+               {"state", state_text(view)},
+               {"aliases", fmt::format("{}", fmt::join(view.aliases, ", "))},
                {"licence", info.license},
                {"task", info.pipeline_tag},
                {"base models", fmt::format("{}", fmt::join(info.base_models, ", "))},
@@ -102,7 +111,7 @@ int run(Context& context) {
 Command show_command() {
   return {.name = "show",
           .group = "Look",
-          .summary = "show a release: origin, digests, aliases, files",
+          .summary = "show a release: origin, digests, state, aliases, files",
           .positionals = {{"REF", "NAME, NAME:VERSION or NAME@ALIAS"}},
           .options = store_options(),
           .examples = {{"dray show llama", "the newest version"},

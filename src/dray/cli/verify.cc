@@ -7,6 +7,7 @@
 #include "dray/base/json.h"
 #include "dray/cli/commands.h"
 #include "dray/cli/context.h"
+#include "dray/cli/findings.h"
 #include "dray/cli/report.h"
 #include "dray/store/catalog.h"
 #include "dray/store/layout.h"
@@ -88,6 +89,23 @@ void print(Output& out, const Checked& checked, bool quick, bool all) {
     print_facts(out, {{"root digest", checked.manifest.root_digest}});
 }
 
+/// Of the registry too, if one was named: an import without one is nothing wrong.
+std::vector<Finding> catalogue_problems(Context& context, Store& store) {
+  const Setting* named = context.args().find("registry");
+  const auto registry = named == nullptr ? nullptr : context.open_registry();
+  auto findings = find_problems(context, store, registry.get());
+  // The bytes were looked at more closely already.
+  std::erase_if(findings, [](const Finding& finding) { return finding.kind == "files-missing"; });
+  return findings;
+}
+
+Error records_differ(const std::vector<Finding>& findings) {
+  return Error(Code::verification,
+               fmt::format("{} in the records", count_of(open_findings(findings), "problem")))
+      .from(Side::destination)
+      .hint("all files are intact; what can be mended without guessing, --fix mends");
+}
+
 int run(Context& context) {
   const auto store = context.open_store();
   const bool quick = context.args().flag("quick");
@@ -102,10 +120,14 @@ int run(Context& context) {
     out.json(checked_json(checked, quick));
   }
   if (context.args().flag("all")) {
+    const auto findings = catalogue_problems(context, *store);
+    print_findings(out, findings);
     out.json({{"store", store->properties().uri},
               {"releases", manifests.size()},
               {"damaged", damaged},
-              {"changed", false}});
+              {"findings", findings_json(findings)},
+              {"changed", open_findings(findings) < findings.size()}});
+    if (damaged.empty() && open_findings(findings) > 0) throw records_differ(findings);
     if (manifests.empty()) out.note(fmt::format("No releases in {}.", store->properties().uri));
   }
   if (damaged.empty()) return 0;
@@ -131,7 +153,14 @@ Command verify_command() {
                        {{.name = "quick",
                          .value = "",
                          .help = "only names, sizes and the store's own checksums; reads no bytes"},
-                        {.name = "all", .value = "", .help = "every release of the store"}},
+                        {.name = "all",
+                         .value = "",
+                         .help = "every release of the store, and whether its records agree"},
+                        {.name = "fix",
+                         .value = "",
+                         .help = "with --all: mend records that can be mended without guessing",
+                         .typed = true}},
+                       registry_options(),
                        transfer_options()}),
       .examples = {{"dray verify llama:1.0.0", "every byte"},
                    {"dray verify --all --quick --store s3://bucket", "the whole store in seconds"}},

@@ -148,16 +148,14 @@ void digest_if_it_may_be_known(const ImportRequest& request, ImportPlan& plan,
 }
 
 void choose_version(const ImportRequest& request, ImportPlan& plan,
-                    const std::vector<Manifest>& existing) {
+                    const std::vector<Manifest>& existing, const std::stop_token& stop) {
   const bool stated = content_is_stated(plan) || !plan.snapshot.origin.commit.empty();
   // A copy of a release keeps its version.
   const std::string wanted =
       request.version.empty() && plan.copied ? plan.copied->version : request.version;
-  std::vector<std::string> versions;
   const Manifest* taken = nullptr;
   for (const Manifest& manifest : existing) {
     check_origin(manifest, plan);
-    versions.push_back(manifest.version);
     if (manifest.version == wanted) taken = &manifest;
     if (!request.version.empty() && manifest.version != wanted) continue;
     if (!stated || !same_content(manifest, plan)) continue;
@@ -170,12 +168,16 @@ void choose_version(const ImportRequest& request, ImportPlan& plan,
                 stated ? "this version exists with other content"
                        : "this version exists, and the source does not state what its content is")
         .on("import", Reference{plan.name, wanted, ""}.text())
-        .hint(fmt::format("versions never change; {} to get the next one",
-                          request.version.empty()
-                              ? fmt::format("say --version {}", next_version(versions))
-                              : "leave --version out"));
-  plan.version = wanted.empty() ? next_version(versions) : wanted;
+        .hint(fmt::format(
+            "versions never change; {} to get the next one",
+            request.version.empty()
+                ? fmt::format("say --version {}",
+                              next_version(versions_ever(*request.store, plan.name, stop)))
+                : "leave --version out"));
+  plan.version =
+      wanted.empty() ? next_version(versions_ever(*request.store, plan.name, stop)) : wanted;
   check_name(plan.version, "version");
+  check_not_removed(*request.store, plan.name, plan.version, stop);
 }
 
 /// Content that other releases of the store hold, by SHA-256.
@@ -295,7 +297,7 @@ ImportPlan plan_import(const ImportRequest& request, const std::stop_token& stop
   plan.name = name_for(request, plan.snapshot, stop);
   const std::vector<Manifest> own = manifests_of(*request.store, plan.name, stop);
   digest_if_it_may_be_known(request, plan, own, stop);
-  choose_version(request, plan, own);
+  choose_version(request, plan, own, stop);
   plan.uri = request.store->serving_uri(release_prefix(plan.name, plan.version, request.place));
   plan_files(
       request, plan,

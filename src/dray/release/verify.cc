@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "dray/base/crc.h"
+#include "dray/release/whole_crc.h"
 #include "dray/store/layout.h"
 #include "dray/transfer/digest_objects.h"
 
@@ -35,14 +35,6 @@ std::map<std::string, Listed> compare_listing(Store& store, const Manifest& mani
     }
   }
   return there;
-}
-
-std::uint64_t whole_crc(const ManifestFile& file) {
-  std::uint64_t crc = file.part_crc64.empty() ? 0 : file.part_crc64[0];
-  for (std::size_t i = 1; i < file.part_crc64.size(); ++i)
-    crc = crc64nvme_combine(crc, file.part_crc64[i],
-                            std::min(file.part_size, file.size - i * file.part_size));
-  return crc;
 }
 
 void verify_quick(Store& store, const Manifest& manifest,
