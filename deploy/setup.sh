@@ -58,6 +58,8 @@ ensure_packages() {
 use_ccache() {
   export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1
   export CCACHE_MAXSIZE="${CCACHE_MAXSIZE:-10G}"
+  # What ccache's manual asks for where headers are precompiled.
+  export CCACHE_SLOPPINESS="${CCACHE_SLOPPINESS:-pch_defines,time_macros}"
 }
 
 # True if the program is there and nothing that it is built from is newer than the stamp, which has

@@ -184,7 +184,7 @@ BREAKS = [
           "ClaimTest.OneWriterAtATime"),
     Break(IMMUTABLE, "a moved alias forgets where it pointed",
           "src/dray/store/alias_log.cc",
-          "move.previous = current;", "",
+          "move.previous = last ? last->version : \"\";", "",
           "StoreCatalog.AMoveIsRecordedWithWhatWasBefore"),
 
     Break(SECRETS, "a refused flag is repeated with its value",
