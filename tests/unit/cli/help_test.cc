@@ -77,9 +77,11 @@ TEST(CliHelp, AnOptionHasOneKindEverywhere) {
 
 // A variable that somebody left set must not confirm that something is removed.
 TEST(CliHelp, WhatConfirmsIsTypedAndNothingElse) {
+  const std::set<std::string> confirm = {"yes", "force", "fix"};
   for (const auto& command : command_table())
     for (const auto* option : all_options(command))
-      EXPECT_EQ(option->typed, option->name == "yes") << command.name << " --" << option->name;
+      EXPECT_EQ(option->typed, confirm.contains(option->name))
+          << command.name << " --" << option->name;
 }
 
 TEST(CliHelp, ReferencePagesAreWhatTheTablesSay) {

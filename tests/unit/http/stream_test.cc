@@ -34,11 +34,11 @@ TEST(HttpStream, GivesTheBodyInOrderAndKeepsNothing) {
 TEST(HttpStream, ASinkThatBlocksIsNoStall) {
   const std::string body(4'000'000, 'x');
   test::RawServer server([&](const test::RawRequest&) { return test::RawResponse{.body = body}; });
-  Client client({.stall_timeout = std::chrono::milliseconds(50)});
+  Client client({.stall_timeout = std::chrono::milliseconds(500)});
   std::size_t got = 0;
   client.send_streamed(get(server), [&](Bytes bytes) {
     if (got == 0)
-      std::this_thread::sleep_for(std::chrono::milliseconds(120));  // longer than a stall may be
+      std::this_thread::sleep_for(std::chrono::milliseconds(900));  // longer than a stall may be
     got += bytes.size();
     return true;
   });
