@@ -8,7 +8,6 @@
 #include "dray/base/bytes.h"
 #include "dray/base/error.h"
 #include "dray/base/file.h"
-#include "dray/cli/actor.h"
 #include "dray/cli/suggest.h"
 #include "dray/source/open_source.h"
 #include "dray/store/open_store.h"
@@ -127,8 +126,6 @@ TransferOptions Context::transfer_options() const {
     options.lock_wait = std::chrono::duration_cast<std::chrono::seconds>(args_.duration("wait"));
   return options;
 }
-
-std::string Context::actor() { return find_actor().name; }
 
 std::string default_registry() { return "sqlite:" + (data_folder() / "registry.db").string(); }
 

@@ -55,9 +55,6 @@ class Context {
   /// From --memory, --connections, --limit-rate and, where the command has it, --wait.
   TransferOptions transfer_options() const;
 
-  /// Who moves an alias: "ann@host".
-  static std::string actor();
-
  private:
   const Command& command_;
   Args args_;

@@ -13,6 +13,7 @@
 #include "dray/base/json.h"
 #include "dray/base/log.h"
 #include "dray/base/time.h"
+#include "dray/cli/actor.h"
 #include "dray/cli/commands.h"
 #include "dray/cli/context.h"
 #include "dray/cli/listen.h"
@@ -107,8 +108,7 @@ ImportResult import_model(Context& context, Stage& stage, const DemoHub& hub) {
   request.store = stage.store.get();
   request.registry = stage.registry.get();
   request.alias = kAlias;
-  request.reason = "demonstration";
-  request.actor = Context::actor();
+  request.note = note_of("demonstration");
   request.transfer = context.transfer_options();
   ShownProgress shown(context, source->name());
   const ImportPlan plan = plan_import(request, context.stop());

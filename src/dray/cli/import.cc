@@ -5,6 +5,7 @@
 
 #include "dray/base/json.h"
 #include "dray/base/log.h"
+#include "dray/cli/actor.h"
 #include "dray/cli/commands.h"
 #include "dray/cli/context.h"
 #include "dray/cli/import_plan.h"
@@ -24,8 +25,7 @@ ImportRequest read_request(const Context& context) {
   if (!request.version.empty()) check_name(request.version, "--version");
   request.alias = args.text("alias");
   if (!request.alias.empty()) check_name(request.alias, "--alias");
-  request.reason = args.text("reason");
-  request.actor = Context::actor();
+  request.note = note_of(args.text("reason"));
   request.selection.include = args.list("include");
   request.selection.exclude = args.list("exclude");
   request.selection.all_files = args.flag("all-files");

@@ -92,7 +92,7 @@ SqlText step_condition(std::string_view steps) {
 
 /// Of several searches the one that finds least, as far as is worth the while to count.
 SqlText rarest(Connection& connection, std::vector<SqlText> searches) {
-  constexpr std::int64_t kMostCounted = 500;
+  constexpr std::int64_t kMostCounted = 100;
   SqlText out;
   std::int64_t least = 0;
   for (SqlText& search : searches) {

@@ -6,8 +6,9 @@
 #include <map>
 
 #include "dray/base/failpoint.h"
-#include "dray/base/log.h"
 #include "dray/base/time.h"
+#include "dray/release/aliases.h"
+#include "dray/release/project.h"
 #include "dray/release/publish.h"
 #include "dray/release/same_content.h"
 #include "dray/store/catalog.h"
@@ -155,13 +156,19 @@ bool make_release(const ImportRequest& request, const ImportPlan& plan, Progress
 
 void register_release(const ImportRequest& request, ImportResult& result,
                       const std::stop_token& stop) {
-  try {
+  // Where the registry is down the release is complete all the same.
+  result.registry_error = told([&] {
     result.registered = request.registry->put(registration_of(result.manifest, result.uri), stop);
-  } catch (...) {
-    const Error error = current_error();
-    if (error.code() == Code::cancelled) throw error;
-    result.registry_error = error;  // the release is complete all the same
-  }
+  });
+}
+
+/// Lets the alias point to the release, then shows that in the registry.
+void move_the_alias(const ImportRequest& request, const ImportPlan& plan, ImportResult& result,
+                    const std::stop_token& stop) {
+  promote(*request.store, {plan.name, plan.version, ""}, request.alias, request.note, false, stop);
+  if (request.registry == nullptr || result.registry_error) return;
+  result.registry_error =
+      told([&] { project_aliases(*request.store, *request.registry, plan.name, stop); });
 }
 
 }  // namespace
@@ -185,10 +192,8 @@ ImportResult run_import(const ImportRequest& request, const ImportPlan& plan, Pr
     failpoint("registered");
   }
   if (!request.alias.empty()) {
-    const AliasMove move = move_alias(*request.store, plan.name, request.alias, plan.version,
-                                      request.actor, request.reason, stop);
-    debug("{}@{} -> {}", move.name, move.alias, move.version);
-    failpoint("alias-moved");
+    progress.phase("moving the alias");
+    move_the_alias(request, plan, result, stop);
   }
   progress.phase("done");
   result.stats = progress.view();

@@ -13,6 +13,7 @@
 #include "dray/model/selection.h"
 #include "dray/registry/registry.h"
 #include "dray/source/source.h"
+#include "dray/store/catalog.h"
 #include "dray/store/layout.h"
 #include "dray/store/store.h"
 #include "dray/transfer/options.h"
@@ -26,7 +27,8 @@ struct ImportRequest {
   Registry* registry = nullptr;  // borrowed; nullptr = do not register
   std::string name, version;     // "" = defaults (design: References)
   Selection selection;
-  std::string alias, reason, actor;     // alias "" = none moved
+  std::string alias;                    // "" = none moved
+  MoveNote note;                        // who moves it and why
   std::vector<std::string> allows;      // "unverified-source", "not-servable"
   std::string place{kDefaultTemplate};  // key template
   TransferOptions transfer;

@@ -23,7 +23,7 @@ struct ImportTest : test::ReleaseFixture {
 
 TEST_F(ImportTest, MakesARelease) {
   request.alias = "production";
-  request.actor = "me";
+  request.note.actor = "me";
   const ImportResult result = import();
   EXPECT_TRUE(result.changed);
   EXPECT_EQ(result.manifest.name, "tiny");
@@ -34,6 +34,7 @@ TEST_F(ImportTest, MakesARelease) {
   expect_intact(store, source, result.manifest);
   EXPECT_EQ(find_manifest(store, "tiny", "1.0.0", {}), result.manifest);
   EXPECT_EQ(resolve_release(store, {"tiny", "", "production"}, {}).version, "1.0.0");
+  EXPECT_EQ(find_alias(store, "tiny", "production", {})->actor, "me");
   EXPECT_EQ(registry.entries.at("tiny:1.0.0").properties.at("root_digest"),
             result.manifest.root_digest);
   EXPECT_TRUE(store.keys(".dray/transfers/").empty());
@@ -72,6 +73,17 @@ TEST_F(ImportTest, TheRegistryFollowsTheManifestAndTheAliasFollowsBoth) {
   import();
   EXPECT_EQ(told, 1);
   EXPECT_EQ(find_alias(store, "tiny", "production", {})->version, "1.0.0");
+  EXPECT_EQ(registry.aliases.at("tiny").at("production"), "1.0.0") << "and is shown there";
+}
+
+TEST_F(ImportTest, TheLogOfAnAliasTellsWhoMovedItAndHowThatIsKnown) {
+  request.alias = "production";
+  request.note = {"ann@build", "login", "evaluation passed"};
+  import();
+  const auto move = find_alias(store, "tiny", "production", {});
+  EXPECT_EQ(move->actor, "ann@build");
+  EXPECT_EQ(move->actor_source, "login");
+  EXPECT_EQ(move->reason, "evaluation passed");
 }
 
 TEST_F(ImportTest, AgainIsSuccessWithoutMovingBytes) {
