@@ -1,16 +1,13 @@
 // Close names, for "did you mean".
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace dray::cli {
+#include "dray/base/similar.h"
 
-/// Edits from one text to the other: insert, delete, replace, swap of neighbours. Inputs above 64
-/// characters count as far apart.
-std::size_t edit_distance(std::string_view a, std::string_view b);
+namespace dray::cli {
 
 /// The candidate that `typed` most likely means: within a third of its length in edits, or begun by
 /// it; "" if none is close.

@@ -7,6 +7,7 @@
 
 #include "dray/base/error.h"
 #include "dray/base/json.h"
+#include "dray/base/similar.h"
 #include "dray/store/layout.h"
 #include "dray/store/version_log.h"
 
@@ -30,29 +31,13 @@ std::string joined(const std::vector<std::string>& items, std::string_view prefi
   return out;
 }
 
-/// Edit distance, for names of at most 128 characters.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0u : 1u)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
 /// The name that was probably meant, or "".
 std::string closest(std::string_view wanted, const std::vector<std::string>& names) {
   const std::string folded = fold_name(wanted);
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(2, folded.size() / 4) + 1;
   for (const auto& name : names) {
-    const std::size_t d = distance(folded, fold_name(name));
+    const std::size_t d = edit_distance(folded, fold_name(name));
     if (d < best_distance) {
       best = name;
       best_distance = d;
