@@ -144,6 +144,15 @@ std::string GitBlobSha1::hex() const {
   return to_hex(out);
 }
 
+std::string sha1_hex(Bytes bytes) {
+  SHA_CTX context;
+  SHA1_Init(&context);
+  SHA1_Update(&context, bytes.data(), bytes.size());
+  std::array<std::byte, SHA_DIGEST_LENGTH> out;
+  SHA1_Final(raw(out), &context);
+  return to_hex(out);
+}
+
 std::string GitBlobSha1::hex_of(Bytes bytes) {
   GitBlobSha1 hash(bytes.size());
   hash.update(bytes);

@@ -55,6 +55,8 @@ class GitBlobSha1 {
   State state_;
 };
 
+/// Lower-case hex SHA-1 of a few bytes. For names, not security; works in FIPS mode.
+std::string sha1_hex(Bytes bytes);
 /// MD5 of S3 (Content-MD5, ETags): raw 16 bytes. For transport checks, not security; works in FIPS
 /// mode.
 std::array<std::byte, 16> md5(Bytes bytes);

@@ -251,6 +251,12 @@ http::Url object_url(const Endpoint& endpoint, std::string_view bucket, std::str
   return url;
 }
 
+http::Url service_url(const Endpoint& endpoint) {
+  http::Url url = endpoint.url;
+  url.path += "/";
+  return url;
+}
+
 Endpoint in_region(Endpoint endpoint, std::string region) {
   if (endpoint.aws) {
     const auto host = amazon_host(endpoint.url.host);
@@ -278,6 +284,19 @@ http::Url sts_endpoint(const std::string& profile, const std::string& region,
   }
   check_region(region);
   return http::parse_url("https://sts." + region + domain(region) + "/");
+}
+
+http::Url sso_endpoint(const std::string& profile, const std::string& region,
+                       const Environment& env, const Profiles& profiles) {
+  std::optional<Named> named;
+  if (!endpoints_ignored(profile, env, profiles)) {
+    if (const auto value = env("AWS_ENDPOINT_URL_SSO"))
+      named = Named{*value, "AWS_ENDPOINT_URL_SSO"};
+    if (!named) named = profile_endpoint(profile, profiles, "sso");
+  }
+  if (named) return parse_endpoint(named->value, named->origin);
+  check_region(region);
+  return http::parse_url("https://portal.sso." + region + domain(region));
 }
 
 void check_bucket_name(std::string_view bucket) {

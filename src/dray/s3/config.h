@@ -66,11 +66,18 @@ bool virtual_host(const Endpoint& endpoint, std::string_view bucket);
 /// The URL of a bucket (`key` empty) or an object; path and query encoded as they are signed.
 http::Url object_url(const Endpoint& endpoint, std::string_view bucket, std::string_view key,
                      const Query& query);
+/// The URL of the service itself.
+http::Url service_url(const Endpoint& endpoint);
 /// The same endpoint for another region; the host changes only on AWS.
 Endpoint in_region(Endpoint endpoint, std::string region);
 /// STS: AWS_ENDPOINT_URL_STS, the profile's services, AWS_ENDPOINT_URL unless it is Amazon's S3,
 /// else regional AWS.
 http::Url sts_endpoint(const std::string& profile, const std::string& region,
+                       const Environment& env, const Profiles& profiles);
+
+/// Where role credentials are had for a sign-on token: AWS_ENDPOINT_URL_SSO, the profile's
+/// services, else AWS in that region.
+http::Url sso_endpoint(const std::string& profile, const std::string& region,
                        const Environment& env, const Profiles& profiles);
 
 /// Throws Code::usage unless the name may be a bucket: 3–63 of [A-Za-z0-9._-] (old and foreign

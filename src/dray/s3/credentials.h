@@ -75,10 +75,11 @@ struct CredentialsOptions {
 };
 
 /// The chain: keys in the settings (then nothing else) → environment (not with a profile chosen in
-/// the settings) → STORAGE_CONFIG → profile (keys, role with source_profile or credential_source,
-/// web identity, credential_process) → web identity of the environment → container / EKS Pod
-/// Identity → instance metadata (IMDSv2 only, off under AWS_EC2_METADATA_DISABLED=true). No I/O
-/// before the first get(). Half a pair of keys in the settings is Code::usage.
+/// the settings) → STORAGE_CONFIG → profile (role with source_profile or credential_source, web
+/// identity, single sign-on, keys, credential_process) → web identity of the environment →
+/// container / EKS Pod Identity → instance metadata (IMDSv2 only, off under
+/// AWS_EC2_METADATA_DISABLED=true). No I/O before the first get(). Half a pair of keys in the
+/// settings is Code::usage.
 std::shared_ptr<CredentialsProvider> find_credentials(CredentialsOptions options);
 
 // The single sources, for tests and for those who want only one.

@@ -21,6 +21,14 @@ Credentials parse_credentials_json(std::string_view text, const char* token_key,
 /// An error about `origin`: Code::auth, Side::local.
 Error credentials_error(const std::string& origin, std::string message);
 
+/// For the services that give credentials: STS and single sign-on.
+http::ClientOptions identity_client(const CredentialsOptions& options, const http::Url& url);
+
+/// A role's credentials for the token that `aws sso login` left, as the profile says. Throws
+/// Code::auth, telling to sign in, where there is no valid token.
+Credentials sso_credentials(const CredentialsOptions& options, const Profiles& profiles,
+                            const std::string& profile, const std::stop_token& stop);
+
 using Form = std::vector<std::pair<std::string, std::string>>;
 /// One call of the Security Token Service; signed with `signer` where given. `result` is the name
 /// of the element that holds the credentials.

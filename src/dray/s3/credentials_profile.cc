@@ -1,5 +1,5 @@
 // Credentials of a profile: its own keys, a role assumed with those of another, a web identity, a
-// program.
+// sign-on, a program.
 #include <fmt/format.h>
 
 #include <set>
@@ -30,17 +30,11 @@ class ProfileChain {
       if (get(name, "web_identity_token_file")) return web_identity(name);
       if (get(name, "source_profile") || get(name, "credential_source")) return role(name);
     }
+    if (get(name, "sso_session") || get(name, "sso_start_url"))
+      return sso_credentials(options_, profiles_, name, stop_);
     if (auto keys = own_keys(name)) return keys;
     if (const auto command = get(name, "credential_process"))
       return run_credential_process(*command, "credential_process of profile " + name, stop_);
-    if (get(name, "sso_session") || get(name, "sso_start_url"))
-      throw Error(Code::unsupported, "single sign-on profiles are not read directly")
-          .on("read", "profile " + name)
-          .from(Side::local)
-          .hint(
-              "add to the profile: credential_process = aws configure export-credentials "
-              "--profile " +
-              name + " --format process");
     return std::nullopt;
   }
 

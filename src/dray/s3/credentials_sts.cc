@@ -25,16 +25,6 @@ std::string encode_form(const Form& form) {
   return out;
 }
 
-http::ClientOptions sts_client(const CredentialsOptions& options, const http::Url& url) {
-  http::ClientOptions out;
-  out.ca_file = options.env("AWS_CA_BUNDLE").value_or("");
-  // What the store says about TLS is about its own endpoint, not about Amazon's.
-  if (url.host.ends_with(".amazonaws.com") || url.host.ends_with(".amazonaws.com.cn")) return out;
-  if (!options.settings.ca_file.empty()) out.ca_file = options.settings.ca_file;
-  out.verify_tls = options.settings.verify_tls.value_or(true);
-  return out;
-}
-
 Credentials parse_answer(const std::string& body, const std::string& result,
                          const std::string& origin) {
   const XmlNode root = parse_xml(body, "the answer of STS");
@@ -48,11 +38,21 @@ Credentials parse_answer(const std::string& body, const std::string& result,
 
 }  // namespace
 
+http::ClientOptions identity_client(const CredentialsOptions& options, const http::Url& url) {
+  http::ClientOptions out;
+  out.ca_file = options.env("AWS_CA_BUNDLE").value_or("");
+  // What the store says about TLS is about its own endpoint, not about Amazon's.
+  if (url.host.ends_with(".amazonaws.com") || url.host.ends_with(".amazonaws.com.cn")) return out;
+  if (!options.settings.ca_file.empty()) out.ca_file = options.settings.ca_file;
+  out.verify_tls = options.settings.verify_tls.value_or(true);
+  return out;
+}
+
 Credentials call_sts(const CredentialsOptions& options, const http::Url& url, const Form& form,
                      const std::string& result, const Credentials* signer,
                      const std::string& region, const std::string& origin,
                      const std::stop_token& stop) {
-  http::Client client(sts_client(options, url));
+  http::Client client(identity_client(options, url));
   const Secret body(encode_form(form));
   http::Retrier retrier(options.retry);
   while (true) {

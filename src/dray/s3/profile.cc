@@ -81,6 +81,8 @@ class Reader {
       section_ = &into_.profiles[*name];
     } else if (const auto services = named(title, "services")) {
       section_ = &into_.services[*services];
+    } else if (const auto session = named(title, "sso-session")) {
+      section_ = &into_.sso_sessions[*session];
     }
   }
 

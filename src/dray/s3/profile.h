@@ -19,8 +19,9 @@ Environment process_environment();
 using Section = std::map<std::string, std::string>;
 
 struct Profiles {
-  std::map<std::string, Section> profiles;  // credentials file over config file, key by key
-  std::map<std::string, Section> services;  // [services NAME]
+  std::map<std::string, Section> profiles;      // credentials file over config file, key by key
+  std::map<std::string, Section> services;      // [services NAME]
+  std::map<std::string, Section> sso_sessions;  // [sso-session NAME]
   /// The value, or nullopt where the profile or the key is missing or empty.
   std::optional<std::string> get(const std::string& profile, const std::string& key) const;
   bool has(const std::string& profile) const { return profiles.count(profile) != 0; }

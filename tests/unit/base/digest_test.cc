@@ -83,6 +83,10 @@ TEST(Sha256State, RefusesWhatSaveDidNotMake) {
   }
 }
 
+TEST(Sha1, PublishedVector) {
+  EXPECT_EQ(sha1_hex(as_bytes("abc")), "a9993e364706816aba3e25717850c26c9cd0d89d");
+}
+
 TEST(GitBlob, HashesLikeGit) {
   EXPECT_EQ(GitBlobSha1::hex_of({}), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
   EXPECT_EQ(GitBlobSha1::hex_of(as_bytes("hello\n")), "ce013625030ba8dba906f756967f9e9ca394464a");

@@ -207,6 +207,19 @@ TEST(S3Sts, EndpointOfTheTokenService) {
             "http://sts/");
 }
 
+TEST(S3Sso, EndpointOfTheSignOnService) {
+  const auto at = [](test::Variables variables, const std::string& region = "eu-west-1") {
+    return sso_endpoint("p", region, test::aws_environment(std::move(variables)), {}).origin();
+  };
+  EXPECT_EQ(at({}), "https://portal.sso.eu-west-1.amazonaws.com");
+  EXPECT_EQ(at({}, "cn-north-1"), "https://portal.sso.cn-north-1.amazonaws.com.cn");
+  EXPECT_EQ(at({{"AWS_ENDPOINT_URL", "https://s3.example"}}),
+            "https://portal.sso.eu-west-1.amazonaws.com")
+      << "that is where S3 is";
+  EXPECT_EQ(at({{"AWS_ENDPOINT_URL_SSO", "https://sso.example"}}), "https://sso.example");
+  EXPECT_THROW(at({}, "evil.example/"), Error);
+}
+
 TEST(StorageConfig, OneEntryOrAMapOfThem) {
   const auto one = parse_storage_config(
       R"({"type":"s3","access_key_id":"AK","secret_access_key":"SK","endpoint_url":"http://m:9000",

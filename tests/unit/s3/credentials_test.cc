@@ -193,14 +193,13 @@ TEST_F(CredentialsProfile, CirclesAndWhatCannotBeDoneAreErrors) {
   config(
       "[profile a]\nrole_arn = r\nsource_profile = b\n[profile b]\nrole_arn = r\n"
       "source_profile = a\n[profile mfa]\nrole_arn = r\nsource_profile = a\nmfa_serial = x\n"
-      "[profile sso]\nsso_start_url = https://x\n[profile odd]\nrole_arn = r\n"
+      "[profile odd]\nrole_arn = r\n"
       "credential_source = Moon\n[profile empty]\nrole_arn = r\nsource_profile = bare\n"
       "[profile bare]\nregion = x\n");
   EXPECT_EQ(error_of([&] { find("a"); }).code(), Code::auth);
-  EXPECT_EQ(error_of([&] { find("mfa"); }).code(), Code::unsupported);
-  const Error sso = error_of([&] { find("sso"); });
-  EXPECT_EQ(sso.code(), Code::unsupported);
-  EXPECT_NE(sso.hint().find("credential_process"), std::string::npos);
+  const Error mfa = error_of([&] { find("mfa"); });
+  EXPECT_EQ(mfa.code(), Code::unsupported);
+  EXPECT_NE(mfa.hint().find("credential_process"), std::string::npos);
   EXPECT_EQ(error_of([&] { find("odd"); }).code(), Code::auth);
   EXPECT_EQ(error_of([&] { find("empty"); }).code(), Code::auth);
 }

@@ -55,6 +55,14 @@ TEST(AwsProfile, NestedBlocks) {
   EXPECT_EQ(out.services.at("local").at("sts.endpoint_url"), "http://sts.local");
 }
 
+TEST(AwsProfile, SignOnSessionsAreSectionsOfTheirOwn) {
+  Profiles profiles;
+  parse_profiles("[sso-session corp]\nsso_region = eu-west-1\n[profile corp]\nregion = x\n", false,
+                 "config", profiles);
+  EXPECT_EQ(profiles.sso_sessions.at("corp").at("sso_region"), "eu-west-1");
+  EXPECT_EQ(profiles.get("corp", "sso_region"), std::nullopt);
+}
+
 TEST(AwsProfile, BadLinesAreNamedByNumberAndNeverQuoted) {
   for (const char* text : {"[default]\nSECRETVALUE\n", "a = SECRETVALUE\n", "[default\nSECRETVALUE",
                            "[default]\n= SECRETVALUE\n", "[default]\ns3 =\n  SECRETVALUE\n"}) {
