@@ -18,6 +18,7 @@ namespace {
 
 using test::FakeS3;
 using test::FakeS3Options;
+constexpr ChecksumKind kCrc64 = ChecksumKind::crc64nvme;
 
 class S3Client : public ::testing::Test {
  protected:
@@ -52,7 +53,7 @@ TEST_F(S3Client, OddKeysGoThereAndBack) {
     ASSERT_TRUE(info);
     EXPECT_EQ(info->etag, put.etag);
     EXPECT_EQ(info->size, body->content.size());
-    EXPECT_EQ(info->crc64, crc64nvme(0, as_bytes(body->content)));
+    EXPECT_EQ(info->checksum, checksum_of(kCrc64, as_bytes(body->content)));
   }
   std::vector<std::string> listed;
   for (const ObjectInfo& object : client_.list({}).objects) listed.push_back(object.key);
@@ -143,10 +144,10 @@ TEST_F(S3Client, ConditionsOfPut) {
 TEST_F(S3Client, ChecksumsTravelWithTheBytes) {
   const Buffer content = test::pattern(5'000, 2);
   PutOptions put;
-  put.crc64 = crc64nvme(0, content);
+  put.checksum = checksum_of(kCrc64, content);
   put.content_md5 = true;
-  EXPECT_EQ(client_.put_object("k", content, put).crc64, put.crc64);
-  put.crc64 = *put.crc64 + 1;
+  EXPECT_EQ(client_.put_object("k", content, put).checksum, put.checksum);
+  ++put.checksum->value;
   try {
     client_.put_object("k2", content, put);
     FAIL();
@@ -180,7 +181,7 @@ TEST_F(S3Client, ListsWithDelimiterPagesAndLimits) {
 TEST_F(S3Client, MultipartFromBeginToEnd) {
   const std::string key = "dir/模型 1+2.bin";
   CreateOptions create;
-  create.crc64 = true;
+  create.checksum = kCrc64;
   create.metadata = {{"dray-sha256", "abc"}};
   const std::string id = client_.create_upload(key, create);
   const Buffer content = test::pattern(70'001, 3);
@@ -190,11 +191,11 @@ TEST_F(S3Client, MultipartFromBeginToEnd) {
     const std::size_t from = static_cast<std::size_t>(n - 1) * 10'000;
     const Bytes piece = Bytes(content).subspan(from, std::min<std::size_t>(10'000, 70'001 - from));
     PartOptions options;
-    options.crc64 = crc64nvme(0, piece);
+    options.checksum = checksum_of(kCrc64, piece);
     options.content_md5 = n % 2 == 0;
     parts.push_back(client_.upload_part(key, id, n, piece, options));
     crc = crc64nvme(crc, piece);
-    EXPECT_EQ(parts.back().crc64, options.crc64);
+    EXPECT_EQ(parts.back().checksum, options.checksum);
   }
   const auto listed = client_.list_parts(key, id);  // three a page
   ASSERT_TRUE(listed);
@@ -202,15 +203,15 @@ TEST_F(S3Client, MultipartFromBeginToEnd) {
   for (std::size_t i = 0; i < 8; ++i) {
     EXPECT_EQ((*listed)[i].etag, parts[i].etag);
     EXPECT_EQ((*listed)[i].size, parts[i].size);
-    EXPECT_EQ((*listed)[i].crc64, parts[i].crc64);
+    EXPECT_EQ((*listed)[i].checksum, parts[i].checksum);
   }
   CompleteOptions complete;
-  complete.crc64 = crc;
+  complete.checksum = {kCrc64, crc};
   complete.object_size = content.size();
   complete.if_none_match = true;
   const PutResult done = client_.complete_upload(key, id, parts, complete);
   EXPECT_TRUE(done.etag.ends_with("-8\""));
-  EXPECT_EQ(done.crc64, crc);
+  EXPECT_EQ(done.checksum, complete.checksum);
   const auto info = client_.head_object(key);
   ASSERT_TRUE(info);
   EXPECT_EQ(info->etag, done.etag);
@@ -273,7 +274,7 @@ TEST_F(S3Client, CopiesWholeObjectsAndRanges) {
   std::vector<PartInfo> parts;
   parts.push_back(client_.upload_part_copy("joined", id, 1, range));
   EXPECT_EQ(parts[0].size, 5'000U);
-  EXPECT_EQ(parts[0].crc64, crc64nvme(0, Bytes(content).subspan(10'000, 5'000)));
+  EXPECT_EQ(parts[0].checksum, checksum_of(kCrc64, Bytes(content).subspan(10'000, 5'000)));
   parts.push_back(client_.upload_part("joined", id, 2, as_bytes("tail")));
   client_.complete_upload("joined", id, parts);
   EXPECT_EQ(fake_.object("models", "joined")->content,

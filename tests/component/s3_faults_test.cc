@@ -18,6 +18,7 @@ namespace {
 
 using test::FakeS3;
 using test::FakeS3Options;
+constexpr ChecksumKind kCrc64 = ChecksumKind::crc64nvme;
 using test::RawRequest;
 using test::RawResponse;
 
@@ -47,7 +48,7 @@ class S3Faults : public ::testing::Test {
 
   /// An upload with one part, ready to be completed.
   std::vector<PartInfo> one_part(std::string& id, const std::string& key = "new") {
-    id = client_.create_upload(key, {.crc64 = true});
+    id = client_.create_upload(key, {.checksum = kCrc64});
     return {client_.upload_part(key, id, 1, as_bytes("part"))};
   }
 
@@ -241,7 +242,8 @@ TEST_F(S3Faults, AnswersCutShortAreNotBelieved) {
 TEST_F(S3Faults, RefusalsOfCompleteThatCannotBeMended) {
   std::string id;
   auto parts = one_part(id);
-  Error e = error_of([&] { client_.complete_upload("new", id, parts, {.crc64 = 1}); });
+  Error e = error_of(
+      [&] { client_.complete_upload("new", id, parts, {.checksum = Checksum{kCrc64, 1}}); });
   EXPECT_EQ(e.server_code(), "BadDigest");
   EXPECT_EQ(e.code(), Code::verification);
   EXPECT_FALSE(e.retryable());  // unlike on a part, where the caller holds the bytes
@@ -281,13 +283,13 @@ TEST_F(S3Faults, AChecksumOfOtherBytesInTheAnswerIsNoticed) {
     for (auto& [name, value] : r.headers)
       if (name == "x-amz-checksum-crc64nvme") value = wrong;
   };
-  const std::string id = client_.create_upload("k");
-  const PartOptions part{.crc64 = crc64nvme(0, as_bytes("x"))};
+  const std::string id = client_.create_upload("k", {.checksum = kCrc64});
+  const PartOptions part{.checksum = checksum_of(kCrc64, as_bytes("x"))};
   rewrite("UploadPart", lie);
   EXPECT_EQ(error_of([&] { client_.upload_part("k", id, 1, as_bytes("x"), part); }).code(),
             Code::verification);
   PutOptions put;
-  put.crc64 = part.crc64;
+  put.checksum = part.checksum;
   rewrite("PutObject", lie);
   EXPECT_EQ(error_of([&] { client_.put_object("k", as_bytes("x"), put); }).code(),
             Code::verification);
@@ -524,9 +526,10 @@ TEST_F(S3Faults, RgwIsServedWithoutWhatItLacks) {
   });
   std::string id;
   const auto parts = one_part(id);
-  EXPECT_FALSE(parts[0].crc64.has_value());
-  EXPECT_FALSE(client_.complete_upload("new", id, parts, {.crc64 = 1}).crc64.has_value());
-  EXPECT_FALSE(client_.head_object("new")->crc64.has_value());
+  EXPECT_FALSE(parts[0].checksum.has_value());
+  EXPECT_FALSE(client_.complete_upload("new", id, parts, {.checksum = Checksum{kCrc64, 1}})
+                   .checksum.has_value());
+  EXPECT_FALSE(client_.head_object("new")->checksum.has_value());
 }
 
 TEST_F(S3Faults, CephCallsAnUploadThatIsGoneAMissingKey) {

@@ -5,6 +5,7 @@
 #include "dray/base/digest.h"
 #include "dray/base/error.h"
 #include "dray/base/file.h"
+#include "dray/store/endpoint_cache.h"
 #include "dray/store/multipart_etag.h"
 #include "dray/store/probe.h"
 #include "tests/support/s3_store_place.h"
@@ -40,10 +41,9 @@ class S3Probe : public testing::Test {
 TEST_F(S3Probe, AnEndpointThatHonoursAll) {
   serve();
   const S3Capabilities found = probe();
-  EXPECT_TRUE(found.takes_crc64);
-  EXPECT_TRUE(found.checks_crc64);
-  EXPECT_TRUE(found.checks_part_crc64);
-  EXPECT_TRUE(found.checks_whole_crc64);
+  EXPECT_EQ(found.crc64, (ChecksumSupport{true, true, true, false, true}));
+  EXPECT_EQ(found.part_checksum(), s3::ChecksumKind::crc64nvme);
+  EXPECT_EQ(found.crc32c, ChecksumSupport{}) << "not needed, not asked";
   EXPECT_TRUE(found.checks_md5);
   EXPECT_FALSE(found.needs_md5);
   EXPECT_TRUE(found.put_if_absent);
@@ -56,7 +56,7 @@ TEST_F(S3Probe, AnEndpointThatHonoursNothing) {
   serve(careless_s3());
   const S3Capabilities found = probe();
   S3Capabilities nothing;
-  nothing.takes_crc64 = true;
+  nothing.crc64.taken = nothing.crc32c.taken = true;
   EXPECT_EQ(found, nothing);
   expect_clean();
 }
@@ -77,7 +77,7 @@ TEST_F(S3Probe, EachPromiseIsFoundByItself) {
     o.content_md5 = true;
   });
   EXPECT_TRUE(probe().checks_md5);
-  EXPECT_FALSE(probe().checks_crc64);
+  EXPECT_FALSE(probe().checks_objects());
   service_->configure([](FakeS3Options& o) { o.md5_part_etags = true; });
   EXPECT_TRUE(probe().md5_etags);
   expect_clean();
@@ -92,8 +92,8 @@ TEST_F(S3Probe, AnEndpointThatRefusesTheChecksumHeader) {
     return out;
   });
   const S3Capabilities found = probe();
-  EXPECT_FALSE(found.takes_crc64);
-  EXPECT_FALSE(found.checks_crc64);
+  EXPECT_FALSE(found.crc64.taken);
+  EXPECT_TRUE(found.crc32c.whole) << "the second choice";
   EXPECT_FALSE(found.needs_md5);
   EXPECT_TRUE(found.checks_md5);
   expect_clean();
@@ -108,10 +108,69 @@ TEST_F(S3Probe, AnEndpointThatChecksObjectsButKnowsNoChecksumsOfUploads) {
     return out;
   });
   const S3Capabilities found = probe();
-  EXPECT_TRUE(found.checks_crc64);
-  EXPECT_FALSE(found.checks_part_crc64);
-  EXPECT_FALSE(found.checks_whole_crc64);
+  EXPECT_TRUE(found.crc64.objects);
+  EXPECT_FALSE(found.crc64.parts);
+  EXPECT_FALSE(found.part_checksum());
   EXPECT_TRUE(found.complete_if_absent);
+  expect_clean();
+}
+
+TEST_F(S3Probe, Crc32cIsTheSecondChoice) {
+  FakeS3Options options;
+  options.crc64nvme = false;
+  serve(options);
+  S3Capabilities found = probe();
+  EXPECT_FALSE(found.crc64.objects);
+  EXPECT_EQ(found.crc32c, (ChecksumSupport{true, true, true, false, true}));
+  EXPECT_EQ(found.object_checksum(), s3::ChecksumKind::crc32c);
+  expect_clean();
+  service_->configure([](FakeS3Options& o) { o = FakeS3Options::old_checksums(); });
+  found = probe();
+  EXPECT_EQ(found.crc32c, (ChecksumSupport{true, true, true, true, false}));
+  EXPECT_TRUE(found.complete_if_absent);
+  expect_clean();
+}
+
+TEST_F(S3Probe, ACompositeChecksumThatIsAnotherThanOursIsNotReliedOn) {
+  serve(FakeS3Options::old_checksums());
+  service_->after([](const RawRequest&, const std::string& op, int, RawResponse& answer) {
+    if (op != "CompleteMultipartUpload") return;
+    const auto at = answer.body.find("<ChecksumCRC32C>");
+    if (at != std::string::npos) answer.body.replace(at + 16, 4, "AAAA");
+  });
+  EXPECT_FALSE(probe().part_checksum());
+  expect_clean();
+}
+
+TEST_F(S3Probe, HowRangesAreCopied) {
+  const auto probed = [&](FakeS3Options options) {
+    serve(std::move(options));
+    s3::Client client(with_.client);
+    const S3Capabilities can = probe();
+    service_->put(kBucket, "source", std::string(6 << 20, 'x') + "tail");
+    const auto found =
+        probe_range_copies(client, "p/.dray/probe/", can, "source",
+                           service_->object(kBucket, "source")->etag, with_.client.retry, kGo);
+    service_->erase(kBucket, "source");
+    expect_clean();
+    return found;
+  };
+  EXPECT_EQ(probed({}), (RangeCopySupport{true, true, true, true}));
+  EXPECT_EQ(probed(FakeS3Options::rgw16()), (RangeCopySupport{true, true, false, false}));
+  EXPECT_EQ(probed(FakeS3Options::old_checksums()), (RangeCopySupport{true, true, true, false}));
+  FakeS3Options options;
+  options.right_copy_checksums = false;
+  EXPECT_EQ(probed(options), (RangeCopySupport{true, true, true, false}));
+  options.copies_ranges = false;
+  EXPECT_EQ(probed(options), (RangeCopySupport{true, false, false, false}));
+}
+
+TEST_F(S3Probe, ASourceThatIsGoneSaysNothingAboutCopies) {
+  serve();
+  s3::Client client(with_.client);
+  EXPECT_THROW(probe_range_copies(client, "p/.dray/probe/", probe(), "none", "\"e\"",
+                                  with_.client.retry, kGo),
+               Error);
   expect_clean();
 }
 
@@ -125,7 +184,7 @@ TEST_F(S3Probe, ABucketWithObjectLockThatWantsMd5) {
   });
   const S3Capabilities found = probe();
   EXPECT_TRUE(found.needs_md5);
-  EXPECT_TRUE(found.checks_crc64);
+  EXPECT_TRUE(found.crc64.objects);
   expect_clean();
 }
 
@@ -179,7 +238,8 @@ TEST_F(S3EndpointCache, EachEndpointAndBucketIsAskedOnce) {
 TEST_F(S3EndpointCache, WhatIsReadIsWhatWasFound) {
   EndpointCache cache(file_);
   S3Capabilities found;
-  found.checks_md5 = found.complete_if_absent = true;
+  found.checks_md5 = found.complete_if_absent = found.crc32c.composite = true;
+  found.range_copies = {true, true, false, true};
   EXPECT_FALSE(cache.find("https://h/b"));
   cache.remember("https://h/b", found);
   EXPECT_EQ(EndpointCache(file_).find("https://h/b"), found);
@@ -205,8 +265,8 @@ TEST_F(S3EndpointCache, AWeekLaterItIsAskedAnew) {
 TEST_F(S3EndpointCache, ABrokenFileIsAskedAnewAndReplaced) {
   for (const char* text :
        {"", "{", "[]", R"({"format": "other"})",
-        R"({"format":"dray-endpoints","format_version":2})",
-        R"({"format":"dray-endpoints","format_version":1,"endpoints":{"a":7}})"}) {
+        R"({"format":"dray-endpoints","format_version":3})",
+        R"({"format":"dray-endpoints","format_version":2,"endpoints":{"a":7}})"}) {
     write_file_atomic(file_, text);
     EndpointCache cache(file_);
     EXPECT_FALSE(cache.find("a")) << text;

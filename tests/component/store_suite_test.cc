@@ -10,6 +10,7 @@
 #include "dray/base/error.h"
 #include "tests/support/random.h"
 #include "tests/support/store_kinds.h"
+#include "tests/support/store_objects.h"
 #include "tests/support/store_suite.h"
 
 namespace dray::test {
@@ -33,35 +34,14 @@ class StoreSuite : public testing::TestWithParam<StoreKind> {
   Buffer content(std::uint64_t salt, std::uint64_t full_parts = 1) const {
     return pattern(static_cast<std::size_t>(full_parts * store_->layout(0).part_size + 1234), salt);
   }
-  static ObjectSpec spec(const std::string& key, const Buffer& bytes) {
-    ObjectSpec out;
-    out.key = key;
-    out.size = bytes.size();
-    out.sha256 = Sha256::hex_of(bytes);
-    out.content_type = "application/x-test";
-    out.metadata = {{"dray-sha256", out.sha256}};
-    return out;
-  }
-  static PutPart put(Upload& upload, const Buffer& bytes, std::uint64_t index) {
-    const ByteRange range = upload.layout().part(index);
-    const Bytes part = Bytes(bytes).subspan(static_cast<std::size_t>(range.offset),
-                                            static_cast<std::size_t>(range.length));
-    return upload.put(index, part, crc64nvme(0, part), kGo);
-  }
-  static std::vector<PutPart> put_all(Upload& upload, const Buffer& bytes) {
-    std::vector<PutPart> parts;
-    for (std::uint64_t i = 0; i < upload.layout().count(); ++i)
-      parts.push_back(put(upload, bytes, i));
-    return parts;
-  }
   StoredObject upload(const std::string& key, const Buffer& bytes) {
-    const auto up = store_->begin(spec(key, bytes), nullptr, kGo);
+    const auto up = store_->begin(spec_of(key, bytes), nullptr, kGo);
     return up->commit(put_all(*up, bytes), Sha256::hex_of(bytes), kGo);
   }
   StoredObject create(const std::string& key, const std::string& text) {
     const Bytes bytes = as_bytes(text);
     const Buffer copy(bytes.begin(), bytes.end());
-    return store_->create(spec(key, copy), copy, Sha256::hex_of(copy), kGo);
+    return store_->create(spec_of(key, copy), copy, Sha256::hex_of(copy), kGo);
   }
   Buffer read(const std::string& key, std::uint64_t size, const std::string& etag = "") {
     Buffer out(static_cast<std::size_t>(size));
@@ -154,7 +134,7 @@ TEST_P(StoreSuite, CreateNeverOverwritesWhatSomeoneElsePutThere) {
 
 TEST_P(StoreSuite, UploadOfManyPartsInAnyOrder) {
   const Buffer bytes = content(1, 2);
-  const auto up = store_->begin(spec("model-data/m/1/w.safetensors", bytes), nullptr, kGo);
+  const auto up = store_->begin(spec_of("model-data/m/1/w.safetensors", bytes), nullptr, kGo);
   ASSERT_EQ(up->layout().count(), 3u);
   EXPECT_THAT(up->present(), IsEmpty());
   std::vector<PutPart> parts(3);
@@ -162,7 +142,7 @@ TEST_P(StoreSuite, UploadOfManyPartsInAnyOrder) {
                                                ? std::vector<std::uint64_t>{0, 1, 2}
                                                : std::vector<std::uint64_t>{2, 0, 1};
   for (const std::uint64_t i : order) {
-    parts[i] = put(*up, bytes, i);
+    parts[i] = put_part(*up, bytes, i);
     EXPECT_EQ(parts[i].index, i);
     EXPECT_EQ(parts[i].size, up->layout().part(i).length);
   }
@@ -182,13 +162,13 @@ TEST_P(StoreSuite, UploadOfManyPartsInAnyOrder) {
 
 TEST_P(StoreSuite, PartsFromManyThreads) {
   const Buffer bytes = content(2);
-  const auto up = store_->begin(spec("k/threads", bytes), nullptr, kGo);
+  const auto up = store_->begin(spec_of("k/threads", bytes), nullptr, kGo);
   if (up->layout().in_order) GTEST_SKIP() << "takes parts in order only";
   std::vector<PutPart> parts(up->layout().count());
   {
     std::vector<std::jthread> threads;
     for (std::uint64_t i = 0; i < parts.size(); ++i)
-      threads.emplace_back([&, i] { parts[i] = put(*up, bytes, i); });
+      threads.emplace_back([&, i] { parts[i] = put_part(*up, bytes, i); });
   }
   const StoredObject made = up->commit(parts, Sha256::hex_of(bytes), kGo);
   EXPECT_EQ(read(made.key, bytes.size(), made.etag), bytes);
@@ -202,9 +182,9 @@ TEST_P(StoreSuite, AnUploadOfOnePartWorksToo) {
 
 TEST_P(StoreSuite, APartPutAgainReplacesTheFirst) {
   const Buffer bytes = content(3), wrong = content(4);
-  const auto up = store_->begin(spec("k/again", bytes), nullptr, kGo);
+  const auto up = store_->begin(spec_of("k/again", bytes), nullptr, kGo);
   if (up->layout().in_order) GTEST_SKIP() << "takes parts in order only";
-  put(*up, wrong, 1);
+  put_part(*up, wrong, 1);
   const auto parts = put_all(*up, bytes);
   const StoredObject made = up->commit(parts, Sha256::hex_of(bytes), kGo);
   EXPECT_EQ(read("k/again", bytes.size(), made.etag), bytes);
@@ -214,20 +194,20 @@ TEST_P(StoreSuite, AnUploadIsTakenUpByAnotherProcess) {
   const Buffer bytes = content(5, 2);
   SavedUpload saved;
   {
-    const auto up = store_->begin(spec("k/resume", bytes), nullptr, kGo);
+    const auto up = store_->begin(spec_of("k/resume", bytes), nullptr, kGo);
     saved.id = up->id();
     saved.part_size = up->layout().part_size;
-    saved.parts.push_back(put(*up, bytes, 0));
-    saved.parts.push_back(put(*up, bytes, 1));
+    saved.parts.push_back(put_part(*up, bytes, 0));
+    saved.parts.push_back(put_part(*up, bytes, 1));
   }
   store_ = place_->open();
-  const auto up = store_->begin(spec("k/resume", bytes), &saved, kGo);
+  const auto up = store_->begin(spec_of("k/resume", bytes), &saved, kGo);
   EXPECT_EQ(up->id(), saved.id);
   auto parts = up->present();
   ASSERT_THAT(parts, SizeIs(2));
   EXPECT_EQ(parts[0].index, 0u);
   EXPECT_EQ(parts[1].crc64, saved.parts[1].crc64);
-  parts.push_back(put(*up, bytes, 2));
+  parts.push_back(put_part(*up, bytes, 2));
   const StoredObject made = up->commit(parts, Sha256::hex_of(bytes), kGo);
   EXPECT_EQ(read("k/resume", bytes.size(), made.etag), bytes);
   EXPECT_THAT(store_->unfinished("", kGo), IsEmpty());
@@ -237,13 +217,13 @@ TEST_P(StoreSuite, APartThatChangedMeanwhileDoesNotCount) {
   const Buffer bytes = content(6, 2);
   SavedUpload saved;
   {
-    const auto up = store_->begin(spec("k/spoiled", bytes), nullptr, kGo);
+    const auto up = store_->begin(spec_of("k/spoiled", bytes), nullptr, kGo);
     saved.id = up->id();
     saved.part_size = up->layout().part_size;
-    for (std::uint64_t i = 0; i < 3; ++i) saved.parts.push_back(put(*up, bytes, i));
+    for (std::uint64_t i = 0; i < 3; ++i) saved.parts.push_back(put_part(*up, bytes, i));
   }
   if (!place_->spoil_part("k/spoiled", saved.id, saved.parts[1])) GTEST_SKIP();
-  const auto up = place_->open()->begin(spec("k/spoiled", bytes), &saved, kGo);
+  const auto up = place_->open()->begin(spec_of("k/spoiled", bytes), &saved, kGo);
   const auto parts = up->present();
   ASSERT_THAT(parts, SizeIs(2));
   EXPECT_EQ(parts[0].index, 0u);
@@ -254,18 +234,18 @@ TEST_P(StoreSuite, APartThatTheJournalDoesNotKnowIsPutAgain) {
   const Buffer bytes = content(7, 2), wrong = content(8, 2);
   SavedUpload saved;
   {
-    const auto up = store_->begin(spec("k/unsaved", bytes), nullptr, kGo);
+    const auto up = store_->begin(spec_of("k/unsaved", bytes), nullptr, kGo);
     saved.id = up->id();
     saved.part_size = up->layout().part_size;
-    saved.parts.push_back(put(*up, bytes, 0));
-    put(*up, wrong, 1);  // acknowledged, but the process died before it was saved
+    saved.parts.push_back(put_part(*up, bytes, 0));
+    put_part(*up, wrong, 1);  // acknowledged, but the process died before it was saved
   }
-  const auto up = store_->begin(spec("k/unsaved", bytes), &saved, kGo);
+  const auto up = store_->begin(spec_of("k/unsaved", bytes), &saved, kGo);
   auto parts = up->present();
   ASSERT_THAT(parts, SizeIs(1));
   if (!up->layout().in_order) {
-    parts.push_back(put(*up, bytes, 1));
-    parts.push_back(put(*up, bytes, 2));
+    parts.push_back(put_part(*up, bytes, 1));
+    parts.push_back(put_part(*up, bytes, 2));
     const StoredObject made = up->commit(parts, Sha256::hex_of(bytes), kGo);
     EXPECT_EQ(read("k/unsaved", bytes.size(), made.etag), bytes);
   }
@@ -275,15 +255,15 @@ TEST_P(StoreSuite, AnUploadThatIsGoneBeginsAnew) {
   const Buffer bytes = content(9);
   SavedUpload saved;
   {
-    const auto up = store_->begin(spec("k/gone", bytes), nullptr, kGo);
+    const auto up = store_->begin(spec_of("k/gone", bytes), nullptr, kGo);
     saved.id = up->id();
     saved.part_size = up->layout().part_size;
-    saved.parts.push_back(put(*up, bytes, 0));
+    saved.parts.push_back(put_part(*up, bytes, 0));
     up->abandon();
     up->abandon();  // idempotent
   }
   EXPECT_THAT(store_->unfinished("", kGo), IsEmpty());
-  const auto up = store_->begin(spec("k/gone", bytes), &saved, kGo);
+  const auto up = store_->begin(spec_of("k/gone", bytes), &saved, kGo);
   EXPECT_THAT(up->present(), IsEmpty());
   const StoredObject made = up->commit(put_all(*up, bytes), Sha256::hex_of(bytes), kGo);
   EXPECT_EQ(read("k/gone", bytes.size(), made.etag), bytes);
@@ -291,13 +271,13 @@ TEST_P(StoreSuite, AnUploadThatIsGoneBeginsAnew) {
 
 TEST_P(StoreSuite, AnUploadOfAnotherObjectIsNotTakenUp) {
   const Buffer bytes = content(10);
-  const auto other = store_->begin(spec("k/other", bytes), nullptr, kGo);
-  SavedUpload saved{other->id(), other->layout().part_size, {put(*other, bytes, 0)}};
-  const auto up = store_->begin(spec("k/mine", bytes), &saved, kGo);
+  const auto other = store_->begin(spec_of("k/other", bytes), nullptr, kGo);
+  SavedUpload saved{other->id(), other->layout().part_size, {put_part(*other, bytes, 0)}};
+  const auto up = store_->begin(spec_of("k/mine", bytes), &saved, kGo);
   EXPECT_NE(up->id(), saved.id);
   EXPECT_THAT(up->present(), IsEmpty());
   saved.part_size *= 2;
-  const auto resized = store_->begin(spec("k/other", bytes), &saved, kGo);
+  const auto resized = store_->begin(spec_of("k/other", bytes), &saved, kGo);
   EXPECT_THAT(resized->present(), IsEmpty());
   for (const auto& left : store_->unfinished("", kGo)) store_->abandon(left, kGo);
 }
@@ -320,7 +300,7 @@ TEST_P(StoreSuite, CommitNeverOverwritesOtherContentAndLeavesNothing) {
 
 TEST_P(StoreSuite, CommitTwiceIsSuccess) {
   const Buffer bytes = content(14);
-  const auto up = store_->begin(spec("k/twice", bytes), nullptr, kGo);
+  const auto up = store_->begin(spec_of("k/twice", bytes), nullptr, kGo);
   const auto parts = put_all(*up, bytes);
   const StoredObject first = up->commit(parts, Sha256::hex_of(bytes), kGo);
   const StoredObject second = up->commit(parts, Sha256::hex_of(bytes), kGo);
@@ -329,8 +309,8 @@ TEST_P(StoreSuite, CommitTwiceIsSuccess) {
 
 TEST_P(StoreSuite, CommitWithAMissingPartFailsAndShowsNothing) {
   const Buffer bytes = content(15, 2);
-  const auto up = store_->begin(spec("k/hole", bytes), nullptr, kGo);
-  std::vector<PutPart> parts{put(*up, bytes, 0), put(*up, bytes, 1)};
+  const auto up = store_->begin(spec_of("k/hole", bytes), nullptr, kGo);
+  std::vector<PutPart> parts{put_part(*up, bytes, 0), put_part(*up, bytes, 1)};
   EXPECT_THROW(up->commit(parts, Sha256::hex_of(bytes), kGo), Error);
   EXPECT_FALSE(store_->stat("k/hole", kGo));
   up->abandon();
@@ -338,9 +318,9 @@ TEST_P(StoreSuite, CommitWithAMissingPartFailsAndShowsNothing) {
 
 TEST_P(StoreSuite, UnfinishedUploadsAreListedByPrefixAndAbandoned) {
   const Buffer bytes = content(16);
-  const auto a = store_->begin(spec("k/a/x", bytes), nullptr, kGo);
-  const auto b = store_->begin(spec("k/b/x", bytes), nullptr, kGo);
-  put(*a, bytes, 0);
+  const auto a = store_->begin(spec_of("k/a/x", bytes), nullptr, kGo);
+  const auto b = store_->begin(spec_of("k/b/x", bytes), nullptr, kGo);
+  put_part(*a, bytes, 0);
   const auto found = store_->unfinished("k/a/", kGo);
   ASSERT_THAT(found, SizeIs(1));
   EXPECT_EQ(found[0].key, "k/a/x");
@@ -356,7 +336,7 @@ TEST_P(StoreSuite, UnfinishedUploadsAreListedByPrefixAndAbandoned) {
 
 TEST_P(StoreSuite, DestroyingAnUploadAbandonsNothing) {
   const Buffer bytes = content(17);
-  store_->begin(spec("k/left", bytes), nullptr, kGo).reset();
+  store_->begin(spec_of("k/left", bytes), nullptr, kGo).reset();
   const auto left = store_->unfinished("k/left", kGo);
   ASSERT_THAT(left, SizeIs(1));
   store_->abandon(left[0], kGo);
@@ -366,7 +346,7 @@ TEST_P(StoreSuite, CopyMakesTheSameObjectAtAnotherKey) {
   if (!store_->properties().server_copy) GTEST_SKIP();
   const Buffer bytes = content(18);
   const StoredObject from = upload("k/from", bytes);
-  const auto made = store_->copy(from, spec("k/to", bytes), kGo);
+  const auto made = store_->copy(from, spec_of("k/to", bytes), kGo);
   ASSERT_TRUE(made);
   EXPECT_EQ(made->key, "k/to");
   EXPECT_EQ(made->size, bytes.size());
@@ -379,12 +359,12 @@ TEST_P(StoreSuite, CopyMakesTheSameObjectAtAnotherKey) {
 TEST_P(StoreSuite, CopyOfAChangedOrMissingSourceIsNoCopy) {
   if (!store_->properties().server_copy) GTEST_SKIP();
   const Buffer bytes = pattern(5000, 19);
-  StoredObject from = store_->create(spec("k/from", bytes), bytes, Sha256::hex_of(bytes), kGo);
+  StoredObject from = store_->create(spec_of("k/from", bytes), bytes, Sha256::hex_of(bytes), kGo);
   StoredObject missing = from;
   missing.key = "k/none";
-  EXPECT_FALSE(store_->copy(missing, spec("k/to", bytes), kGo));
+  EXPECT_FALSE(store_->copy(missing, spec_of("k/to", bytes), kGo));
   place_->plant("k/from", std::string(5000, 'x'));
-  EXPECT_FALSE(store_->copy(from, spec("k/to", bytes), kGo));
+  EXPECT_FALSE(store_->copy(from, spec_of("k/to", bytes), kGo));
   EXPECT_FALSE(store_->stat("k/to", kGo));
 }
 
@@ -392,12 +372,12 @@ TEST_P(StoreSuite, CopyNeverOverwritesOtherContent) {
   if (!store_->properties().server_copy) GTEST_SKIP();
   const Buffer bytes = pattern(5000, 20);
   const StoredObject from =
-      store_->create(spec("k/from", bytes), bytes, Sha256::hex_of(bytes), kGo);
+      store_->create(spec_of("k/from", bytes), bytes, Sha256::hex_of(bytes), kGo);
   create("k/taken", "something else");
-  EXPECT_EQ(code_of([&] { store_->copy(from, spec("k/taken", bytes), kGo); }), Code::conflict);
+  EXPECT_EQ(code_of([&] { store_->copy(from, spec_of("k/taken", bytes), kGo); }), Code::conflict);
   EXPECT_EQ(as_text(read("k/taken", 14)), "something else");
-  store_->create(spec("k/equal", bytes), bytes, Sha256::hex_of(bytes), kGo);
-  EXPECT_TRUE(store_->copy(from, spec("k/equal", bytes), kGo));
+  store_->create(spec_of("k/equal", bytes), bytes, Sha256::hex_of(bytes), kGo);
+  EXPECT_TRUE(store_->copy(from, spec_of("k/equal", bytes), kGo));
 }
 
 TEST_P(StoreSuite, StatOfNothing) {

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "dray/base/time.h"
-#include "tests/support/fake_s3_state.h"
+#include "tests/support/fake_s3_checksums.h"
 
 namespace dray::test {
 
@@ -13,6 +13,10 @@ namespace {
 
 bool has(const FakeQuery& query, std::string_view name) {
   return std::any_of(query.begin(), query.end(), [&](const auto& p) { return p.first == name; });
+}
+
+std::string service_operation(const std::string& method) {
+  return method == "GET" ? "ListBuckets" : "";
 }
 
 std::string bucket_operation(const std::string& method, const FakeQuery& query) {
@@ -65,6 +69,13 @@ FakeS3Options FakeS3Options::rgw16() {
 FakeS3Options FakeS3Options::minio() {
   FakeS3Options options;
   options.complete_again = false;
+  return options;
+}
+
+FakeS3Options FakeS3Options::old_checksums() {
+  FakeS3Options options;
+  options.crc64nvme = false;
+  options.full_object_crc32c = false;
   return options;
 }
 
@@ -131,8 +142,9 @@ RawResponse FakeS3::Impl::answer(const RawRequest& request) {
   call.request = &request;
   call.query = fake_query(request.query);
   locate(request, call);
-  call.op = call.key.empty() ? bucket_operation(request.method, call.query)
-                             : object_operation(request, call.query);
+  call.op = call.bucket.empty() ? service_operation(request.method)
+            : call.key.empty()  ? bucket_operation(request.method, call.query)
+                                : object_operation(request, call.query);
   After hook;
   int n = 0, id = 0;
   {
@@ -201,6 +213,12 @@ void FakeS3::put(const std::string& bucket, const std::string& key, std::string 
 void FakeS3::erase(const std::string& bucket, const std::string& key) {
   const std::lock_guard lock(impl_->mutex);
   impl_->state.buckets[bucket].erase(key);
+}
+
+void FakeS3::spoil(const std::string& bucket, const std::string& key,
+                   const std::function<void(FakeObject&)>& change) {
+  const std::lock_guard lock(impl_->mutex);
+  change(impl_->state.buckets.at(bucket).at(key));
 }
 
 std::map<std::string, FakeObject> FakeS3::objects(const std::string& bucket) const {

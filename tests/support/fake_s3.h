@@ -31,24 +31,42 @@ struct FakeS3Options {
   bool complete_conditions = true;        // … on CompleteMultipartUpload
   bool copy_conditions = true;            // x-amz-copy-source-if-match
   bool checksums = true;                  // verify, store and state x-amz-checksum-*
-  bool content_md5 = true;                // verify Content-MD5
+  bool crc64nvme = true;                  // … of this kind; unknown kinds are ignored
+  bool crc32c = true;
+  bool full_object_crc32c = true;    // else x-amz-checksum-type is ignored: composite ones only
+  bool right_copy_checksums = true;  // of copied ranges; else those of the whole source (versitygw)
+  bool content_md5 = true;           // verify Content-MD5
   bool complete_again = true;  // a second Complete with the same list succeeds; else NoSuchUpload
   bool needs_every_part = false;  // Complete must name every part that was sent (Ceph RGW 16.2)
   bool md5_part_etags = true;     // else ETags of parts are opaque
-  std::string keep_alive;         // sent before the XML of Complete and copies, e.g. "   \n"
+  bool md5_copy_etags = true;     // … of copied parts (SeaweedFS)
+  bool copies_ranges = true;      // UploadPartCopy; else NotImplemented
+  std::uint64_t max_copy = 5ull << 30;  // larger sources are refused, by CopyObject and as a part
+  bool lists_buckets = true;            // else AccessDenied
+  bool object_lock =
+      false;               // data without Content-MD5 or checksum is refused, as under a retention
+  std::string keep_alive;  // sent before the XML of Complete and copies, e.g. "   \n"
 
   /// Ceph RGW 16.2: no conditions on Complete, copy conditions and checksum headers ignored, all
   /// parts to be named.
   static FakeS3Options rgw16();
   /// MinIO: a second Complete is NoSuchUpload.
   static FakeS3Options minio();
+  /// A service of before 2025: CRC32C, and of uploads only composite ones.
+  static FakeS3Options old_checksums();
+};
+
+struct FakeChecksum {
+  std::string name;   // "CRC64NVME", "CRC32C"; "" = none
+  std::string value;  // base64
+  std::string type;   // "FULL_OBJECT", "COMPOSITE"
 };
 
 struct FakeObject {
   std::string content, etag, content_type;      // etag with quotes
   std::map<std::string, std::string> metadata;  // names without x-amz-meta-
   std::map<std::string, std::string> headers;   // other x-amz-* it was made with
-  std::string crc64;                            // base64, "" where not stored
+  FakeChecksum checksum;
   std::int64_t modified = 0;
 };
 
@@ -73,6 +91,9 @@ class FakeS3 {
   void put(const std::string& bucket, const std::string& key, std::string content,
            std::map<std::string, std::string> metadata = {});
   void erase(const std::string& bucket, const std::string& key);
+  /// Changes an object that is there behind everybody's back.
+  void spoil(const std::string& bucket, const std::string& key,
+             const std::function<void(FakeObject&)>& change);
   std::map<std::string, FakeObject> objects(const std::string& bucket) const;
   std::optional<FakeObject> object(const std::string& bucket, const std::string& key) const;
   std::vector<FakeUpload> uploads(const std::string& bucket) const;

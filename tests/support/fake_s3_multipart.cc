@@ -4,7 +4,7 @@
 
 #include "dray/base/bytes.h"
 #include "dray/base/digest.h"
-#include "tests/support/fake_s3_state.h"
+#include "tests/support/fake_s3_checksums.h"
 
 namespace dray::test {
 
@@ -12,7 +12,8 @@ namespace {
 
 struct NamedPart {
   int number = 0;
-  std::string etag, crc64;
+  std::string etag;
+  FakeChecksum checksum;
 };
 
 std::string first(const std::vector<std::string>& texts) {
@@ -23,8 +24,7 @@ std::vector<NamedPart> read_parts(const std::string& xml) {
   std::vector<NamedPart> out;
   for (const std::string& part : fake_elements(xml, "Part"))
     out.push_back({std::atoi(first(fake_elements(part, "PartNumber")).c_str()),
-                   first(fake_elements(part, "ETag")),
-                   first(fake_elements(part, "ChecksumCRC64NVME"))});
+                   first(fake_elements(part, "ETag")), named_checksum(part)});
   return out;
 }
 
@@ -38,8 +38,12 @@ std::optional<RawResponse> check_parts(const S3Call& call, const StoredUpload& u
     const auto found = upload.parts.find(named[i].number);
     if (found == upload.parts.end() || !same_etag(found->second.etag, named[i].etag))
       return FakeS3::error(400, "InvalidPart");
-    if (!named[i].crc64.empty() && call.options.checksums && named[i].crc64 != found->second.crc64)
+    const FakeChecksum& checksum = named[i].checksum;
+    if (call.options.checksums && !checksum.name.empty() &&
+        (checksum.name != upload.declared.name || checksum.value != found->second.checksum.value))
       return FakeS3::error(400, "InvalidPart", "the part has another checksum");
+    if (upload.declared.type == "COMPOSITE" && checksum.name.empty())
+      return FakeS3::error(400, "InvalidRequest", "a part is named without its checksum");
     if (i + 1 < named.size() && found->second.content.size() < call.options.min_part_size)
       return FakeS3::error(400, "EntityTooSmall");
   }
@@ -48,19 +52,25 @@ std::optional<RawResponse> check_parts(const S3Call& call, const StoredUpload& u
   return std::nullopt;
 }
 
-std::optional<RawResponse> check_whole(const S3Call& call, const StoredUpload& upload,
-                                       const FakeObject& object) {
-  if (!call.options.checksums) return std::nullopt;
-  const std::string size = call.header("x-amz-mp-object-size");
-  if (!size.empty() && size != std::to_string(object.content.size()))
-    return FakeS3::error(400, "InvalidRequest", "the object has another size");
-  const std::string crc64 = call.header("x-amz-checksum-crc64nvme");
-  if (crc64.empty()) return std::nullopt;
-  const auto type = upload.headers.find("x-amz-checksum-type");
-  if (type == upload.headers.end() || type->second != "FULL_OBJECT" ||
-      call.header("x-amz-checksum-type") != "FULL_OBJECT")
-    return FakeS3::error(400, "InvalidRequest", "the upload was not created with FULL_OBJECT");
-  if (crc64 != object.crc64) return FakeS3::error(400, "BadDigest");
+/// The bytes of UploadPartCopy; Amazon copies ranges only of objects that could be parts
+/// themselves.
+std::optional<RawResponse> copied_range(const S3Call& call, const std::string& whole,
+                                        std::string& out) {
+  const std::string range = call.header("x-amz-copy-source-range");
+  std::uint64_t from = 0, to = whole.size() - 1;
+  if (!range.empty()) {
+    const std::size_t dash = range.find('-');
+    from = std::strtoull(range.c_str() + 6, nullptr, 10);
+    to = std::strtoull(range.c_str() + dash + 1, nullptr, 10);
+    if (!range.starts_with("bytes=") || dash == std::string::npos || from > to ||
+        to >= whole.size())
+      return FakeS3::error(400, "InvalidArgument", "the range is beyond the source");
+    if (whole.size() < call.options.min_part_size)
+      return FakeS3::error(400, "InvalidRequest", "the source is too small for ranges");
+  }
+  if (to - from + 1 > call.options.max_copy)
+    return FakeS3::error(400, "InvalidRequest", "the range is too large");
+  out = whole.substr(from, to - from + 1);
   return std::nullopt;
 }
 
@@ -78,6 +88,7 @@ RawResponse S3State::create_upload(const S3Call& call) {
   StoredUpload upload;
   if (auto refusal = read_attributes(call, upload.content_type, upload.metadata, upload.headers))
     return *refusal;
+  if (auto refusal = read_declared(call, upload.declared)) return *refusal;
   upload.bucket = call.bucket;
   upload.key = call.key;
   const std::string number = std::to_string(next_id++);
@@ -99,34 +110,34 @@ RawResponse S3State::upload_part(const S3Call& call) {
   StoredPart part;
   const bool copy = call.op == "UploadPartCopy";
   if (copy) {
+    if (!call.options.copies_ranges) return FakeS3::error(501, "NotImplemented");
     const auto source = copy_source(call);
     if (const auto* refusal = std::get_if<RawResponse>(&source)) return *refusal;
-    part.content = std::get<const FakeObject*>(source)->content;
-    if (const std::string range = call.header("x-amz-copy-source-range"); !range.empty()) {
-      std::uint64_t from = 0, to = 0;
-      const std::size_t dash = range.find('-');
-      from = std::strtoull(range.c_str() + 6, nullptr, 10);
-      to = std::strtoull(range.c_str() + dash + 1, nullptr, 10);
-      if (!range.starts_with("bytes=") || dash == std::string::npos || from > to ||
-          to >= part.content.size())
-        return FakeS3::error(400, "InvalidArgument", "the range is beyond the source");
-      part.content = part.content.substr(from, to - from + 1);
-    }
+    const std::string& whole = std::get<const FakeObject*>(source)->content;
+    if (auto refusal = copied_range(call, whole, part.content)) return *refusal;
+    part.etag = new_etag(call.options.md5_part_etags && call.options.md5_copy_etags, part.content);
+    part.checksum = stored_checksum(call, upload->declared.name,
+                                    call.options.right_copy_checksums ? part.content : whole);
   } else {
+    const FakeChecksum sent = sent_checksum(call);
+    if (!sent.name.empty() && sent.name != upload->declared.name)
+      return FakeS3::error(400, "InvalidRequest", "Checksum Type mismatch occurred");
+    if (sent.name.empty() && upload->declared.type == "COMPOSITE")
+      return FakeS3::error(400, "InvalidRequest", "the part has no checksum");
     part.content = call.body();
+    part.etag = new_etag(call.options.md5_part_etags, part.content);
+    part.checksum = stored_checksum(call, upload->declared.name, part.content);
   }
-  part.etag = new_etag(call, part.content);
   part.modified = call.now;
-  if (call.options.checksums) part.crc64 = fake_crc64(part.content);
   RawResponse response;
   if (copy) {
-    std::string answer =
-        fake_tag("LastModified", fake_time(call.now)) + fake_tag("ETag", fake_escape(part.etag));
-    if (!part.crc64.empty()) answer += fake_tag("ChecksumCRC64NVME", part.crc64);
+    const std::string answer = fake_tag("LastModified", fake_time(call.now)) +
+                               fake_tag("ETag", fake_escape(part.etag)) +
+                               checksum_tag(part.checksum);
     response = fake_xml("CopyPartResult", answer, call.options.keep_alive);
   } else {
     response.headers.emplace_back("ETag", part.etag);
-    if (!part.crc64.empty()) response.headers.emplace_back("x-amz-checksum-crc64nvme", part.crc64);
+    add_header(part.checksum, response);
   }
   upload->parts[number] = std::move(part);
   return response;
@@ -151,7 +162,7 @@ RawResponse S3State::list_parts(const S3Call& call) {
                        fake_tag("LastModified", fake_time(it->second.modified)) +
                        fake_tag("ETag", fake_escape(it->second.etag)) +
                        fake_tag("Size", std::to_string(it->second.content.size()));
-    if (!it->second.crc64.empty()) part += fake_tag("ChecksumCRC64NVME", it->second.crc64);
+    part += checksum_tag(it->second.checksum);
     content += fake_tag("Part", part);
   }
   std::string head = fake_tag("Bucket", call.bucket) + fake_tag("Key", fake_escape(call.key)) +
@@ -180,8 +191,10 @@ RawResponse S3State::complete_upload(const S3Call& call, Bucket& bucket) {
 
   FakeObject object;
   std::string digests;
+  std::vector<FakeChecksum> checksums;
   for (const NamedPart& part : named) {
     const std::string& content = upload->parts.at(part.number).content;
+    checksums.push_back(upload->parts.at(part.number).checksum);
     object.content += content;
     digests += as_text(md5(as_bytes(content)));
   }
@@ -190,14 +203,16 @@ RawResponse S3State::complete_upload(const S3Call& call, Bucket& bucket) {
   object.metadata = upload->metadata;
   object.headers = upload->headers;
   object.modified = call.now;
-  if (call.options.checksums) object.crc64 = fake_crc64(object.content);
-  if (auto refusal = check_whole(call, *upload, object)) return *refusal;
+  object.checksum = upload->declared.type == "COMPOSITE"
+                        ? composite_of(checksums)
+                        : stored_checksum(call, upload->declared.name, object.content);
+  if (auto refusal = check_whole(call, upload->declared, object)) return *refusal;
 
   std::string answer = fake_tag("Location", "http://fake/") + fake_tag("Bucket", call.bucket) +
                        fake_tag("Key", fake_escape(call.key)) +
                        fake_tag("ETag", fake_escape(object.etag));
-  if (!object.crc64.empty())
-    answer += fake_tag("ChecksumCRC64NVME", object.crc64) + fake_tag("ChecksumType", "FULL_OBJECT");
+  if (!object.checksum.name.empty())
+    answer += checksum_tag(object.checksum) + fake_tag("ChecksumType", object.checksum.type);
   bucket[call.key] = std::move(object);
   finished[upload->id] = {call.body(), answer};
   uploads.erase(upload->id);

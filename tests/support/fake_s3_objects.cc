@@ -4,10 +4,9 @@
 #include <set>
 
 #include "dray/base/bytes.h"
-#include "dray/base/crc.h"
 #include "dray/base/digest.h"
 #include "dray/base/time.h"
-#include "tests/support/fake_s3_state.h"
+#include "tests/support/fake_s3_checksums.h"
 
 namespace dray::test {
 
@@ -35,9 +34,9 @@ void describe(const S3Call& call, const FakeObject& object, RawResponse& respons
   response.headers.emplace_back("Accept-Ranges", "bytes");
   for (const auto& [name, value] : object.metadata)
     response.headers.emplace_back("x-amz-meta-" + name, value);
-  if (!object.crc64.empty() && call.header("x-amz-checksum-mode") == "ENABLED") {
-    response.headers.emplace_back("x-amz-checksum-crc64nvme", object.crc64);
-    response.headers.emplace_back("x-amz-checksum-type", "FULL_OBJECT");
+  if (!object.checksum.name.empty() && call.header("x-amz-checksum-mode") == "ENABLED") {
+    add_header(object.checksum, response);
+    response.headers.emplace_back("x-amz-checksum-type", object.checksum.type);
   }
 }
 
@@ -105,36 +104,12 @@ RawResponse fake_xml(std::string_view root, const std::string& content, std::str
   return response;
 }
 
-std::string fake_crc64(std::string_view content) {
-  return crc64_header(crc64nvme(0, as_bytes(content)));
-}
-
 bool same_etag(std::string_view a, std::string_view b) {
   const auto bare = [](std::string_view text) {
     if (text.size() >= 2 && text.front() == '"') text = text.substr(1, text.size() - 2);
     return text;
   };
   return bare(a) == bare(b);
-}
-
-std::optional<RawResponse> check_body(const S3Call& call) {
-  const bool has_data =
-      call.op == "PutObject" || call.op == "UploadPart" || call.op == "DeleteObjects";
-  if (!has_data) return std::nullopt;
-  const Bytes body = as_bytes(call.body());
-  const std::string md5_header = call.header("content-md5");
-  if (call.options.content_md5 && !md5_header.empty()) {
-    const auto given = from_base64(md5_header);
-    if (!given || given->size() != 16) return FakeS3::error(400, "InvalidDigest");
-    if (to_base64(md5(body)) != md5_header) return FakeS3::error(400, "BadDigest");
-  }
-  if (!call.options.checksums) return std::nullopt;
-  const std::string crc64 = call.header("x-amz-checksum-crc64nvme");
-  if (!crc64.empty() && crc64 != fake_crc64(call.body())) return FakeS3::error(400, "BadDigest");
-  const std::string crc32 = call.header("x-amz-checksum-crc32c");
-  if (!crc32.empty() && crc32 != crc32_header(crc32c(0, body)))
-    return FakeS3::error(400, "BadDigest");
-  return std::nullopt;
 }
 
 std::optional<RawResponse> check_conditions(const S3Call& call, const FakeObject* present) {
@@ -168,7 +143,17 @@ std::optional<RawResponse> read_attributes(const S3Call& call, std::string& cont
   return std::nullopt;
 }
 
+RawResponse S3State::list_buckets(const S3Call& call) {
+  if (!call.options.lists_buckets) return FakeS3::error(403, "AccessDenied");
+  std::string all;
+  for (const auto& [name, objects] : buckets)
+    all += fake_tag("Bucket", fake_tag("Name", name) + fake_tag("CreationDate", fake_time(0)));
+  return fake_xml("ListAllMyBucketsResult",
+                  fake_tag("Owner", fake_tag("ID", "me")) + fake_tag("Buckets", all));
+}
+
 RawResponse S3State::handle(const S3Call& call) {
+  if (call.op == "ListBuckets") return list_buckets(call);
   const auto found = buckets.find(call.bucket);
   if (call.op == "CreateBucket") {
     if (found != buckets.end()) return FakeS3::error(409, "BucketAlreadyOwnedByYou");
@@ -199,8 +184,8 @@ RawResponse S3State::handle(const S3Call& call) {
   return {.status = 204};
 }
 
-std::string S3State::new_etag(const S3Call& call, std::string_view content) {
-  if (!call.options.md5_part_etags) return "\"opaque-" + std::to_string(next_id++) + "\"";
+std::string S3State::new_etag(bool with_md5, std::string_view content) {
+  if (!with_md5) return "\"opaque-" + std::to_string(next_id++) + "\"";
   return "\"" + to_hex(md5(as_bytes(content))) + "\"";
 }
 
@@ -244,10 +229,10 @@ RawResponse S3State::put_object(const S3Call& call, Bucket& bucket) {
   object.modified = call.now;
   RawResponse response;
   response.headers.emplace_back("ETag", object.etag);
-  if (call.options.checksums) {
-    object.crc64 = fake_crc64(object.content);
-    response.headers.emplace_back("x-amz-checksum-crc64nvme", object.crc64);
-    response.headers.emplace_back("x-amz-checksum-type", "FULL_OBJECT");
+  object.checksum = stored_checksum(call, sent_checksum(call).name, object.content);
+  if (!object.checksum.name.empty()) {
+    add_header(object.checksum, response);
+    response.headers.emplace_back("x-amz-checksum-type", object.checksum.type);
   }
   bucket[call.key] = std::move(object);
   return response;
@@ -276,6 +261,9 @@ RawResponse S3State::copy_object(const S3Call& call, Bucket& bucket) {
     if (auto refusal = check_conditions(call, present == bucket.end() ? nullptr : &present->second))
       return *refusal;
   FakeObject object = *std::get<const FakeObject*>(source);
+  if (object.content.size() > call.options.max_copy)
+    return FakeS3::error(400, "InvalidRequest",
+                         "The specified copy source is larger than the maximum allowable size");
   if (call.header("x-amz-metadata-directive") == "REPLACE") {
     object.metadata.clear();
     if (auto refusal = read_attributes(call, object.content_type, object.metadata, object.headers))
@@ -285,7 +273,8 @@ RawResponse S3State::copy_object(const S3Call& call, Bucket& bucket) {
   object.modified = call.now;
   std::string answer =
       fake_tag("LastModified", fake_time(call.now)) + fake_tag("ETag", fake_escape(object.etag));
-  if (!object.crc64.empty()) answer += fake_tag("ChecksumCRC64NVME", object.crc64);
+  object.checksum = stored_checksum(call, object.checksum.name, object.content);
+  answer += checksum_tag(object.checksum);
   bucket[call.key] = std::move(object);
   return fake_xml("CopyObjectResult", answer, call.options.keep_alive);
 }

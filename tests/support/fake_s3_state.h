@@ -29,13 +29,14 @@ struct S3Call {
 
 struct StoredPart {
   std::string content, etag;
-  std::string crc64;  // base64
+  FakeChecksum checksum;
   std::int64_t modified = 0;
 };
 
 struct StoredUpload {
   std::string bucket, key, id, content_type;
   std::map<std::string, std::string> metadata, headers;
+  FakeChecksum declared;  // name and type that it was begun with
   std::map<int, StoredPart> parts;
   std::int64_t initiated = 0;
 };
@@ -56,6 +57,7 @@ class S3State {
   RawResponse handle(const S3Call& call);
 
  private:
+  RawResponse list_buckets(const S3Call& call);
   RawResponse list_objects(const S3Call& call, const Bucket& bucket);
   RawResponse list_uploads(const S3Call& call);
   RawResponse delete_objects(const S3Call& call, Bucket& bucket);
@@ -70,7 +72,7 @@ class S3State {
   StoredUpload* find_upload(const S3Call& call);
   /// The source of a copy, its conditions checked.
   std::variant<const FakeObject*, RawResponse> copy_source(const S3Call& call);
-  std::string new_etag(const S3Call& call, std::string_view content);
+  std::string new_etag(bool md5, std::string_view content);
 };
 
 // Shared by the two halves of the implementation.
@@ -80,11 +82,8 @@ std::string fake_tag(std::string_view name, std::string_view value);
 std::vector<std::string> fake_elements(std::string_view xml, const std::string& name);
 std::string fake_time(std::int64_t time);
 RawResponse fake_xml(std::string_view root, const std::string& content, std::string_view lead = "");
-/// Refuses a body whose Content-MD5 or checksum headers are wrong.
-std::optional<RawResponse> check_body(const S3Call& call);
 /// If-Match and If-None-Match against what is there now.
 std::optional<RawResponse> check_conditions(const S3Call& call, const FakeObject* present);
-std::string fake_crc64(std::string_view content);
 bool same_etag(std::string_view a, std::string_view b);
 /// Fills content type, metadata and other x-amz-* headers; refuses metadata that S3 would refuse.
 std::optional<RawResponse> read_attributes(const S3Call& call, std::string& content_type,

@@ -87,7 +87,7 @@ class MemoryStore::MemoryUpload : public Upload {
   MemoryUpload(MemoryStore& store, std::string id, ObjectSpec spec, std::vector<PutPart> saved)
       : store_(store), id_(std::move(id)), spec_(std::move(spec)), saved_(std::move(saved)) {}
 
-  PartLayout layout() const override { return store_.layout(spec_.size); }
+  PartLayout layout() const override { return layout_for(spec_, store_.layout(spec_.size)); }
   std::string id() const override { return id_; }
 
   std::vector<PutPart> present() override {
@@ -137,6 +137,28 @@ class MemoryStore::MemoryUpload : public Upload {
       auto& part = pending.parts[index];
       part = {std::string(as_text(bytes)), crc64, store_.next_etag()};
       out.etag = part.etag;
+    }
+    store_.leave(call, fault);
+    return out;
+  }
+
+  std::optional<PutPart> put_copy(std::uint64_t index, const StoredRange& from, Bytes,
+                                  std::uint64_t crc64, const std::stop_token& stop) override {
+    const MemoryCall call{"put_copy", spec_.key, index, from.range.length};
+    const auto fault = store_.enter(call, stop);
+    std::optional<PutPart> out;
+    {
+      const std::lock_guard lock(store_.mutex_);
+      const auto source = store_.objects_.find(from.key);
+      if (store_.options_.copy && source != store_.objects_.end() &&
+          source->second.etag == from.etag && source->second.bytes.size() >= from.range.end()) {
+        auto& part = store_.pending(id_, spec_.key).parts[index];
+        part = {source->second.bytes.substr(from.range.offset, from.range.length), crc64,
+                store_.next_etag()};
+        if (crc64nvme(0, as_bytes(part.bytes)) == crc64 &&
+            from.range.length == layout().part(index).length)
+          out = PutPart{index, from.range.length, crc64, part.etag};
+      }
     }
     store_.leave(call, fault);
     return out;
@@ -385,6 +407,7 @@ PartLayout MemoryStore::layout(std::uint64_t object_size) const {
 
 std::unique_ptr<Upload> MemoryStore::begin(const ObjectSpec& spec, const SavedUpload* saved,
                                            const std::stop_token& stop) {
+  const PartLayout layout = layout_for(spec, this->layout(spec.size));
   const MemoryCall call{"begin", spec.key, 0, spec.size};
   const auto fault = enter(call, stop);
   std::string id;
@@ -394,7 +417,8 @@ std::unique_ptr<Upload> MemoryStore::begin(const ObjectSpec& spec, const SavedUp
     if (saved != nullptr) {
       const auto found = pending_.find(saved->id);
       if (found != pending_.end() && found->second.spec.key == spec.key &&
-          found->second.spec.size == spec.size && saved->part_size == options_.part_size) {
+          found->second.spec.size == spec.size && saved->part_size == layout.part_size &&
+          saved->cut == layout.cut()) {
         id = saved->id;
         parts = saved->parts;
       }
@@ -434,6 +458,15 @@ std::optional<StoredObject> MemoryStore::copy(const StoredObject& from, const Ob
   }
   leave(call, fault);
   return out;
+}
+
+std::optional<CutLimits> MemoryStore::range_copies(const StoredObject& from, std::uint64_t,
+                                                   const std::stop_token& stop) {
+  const MemoryCall call{"range_copies", from.key, 0, from.size};
+  leave(call, enter(call, stop));
+  if (!options_.copy || options_.in_order) return std::nullopt;
+  return CutLimits{std::max<std::uint64_t>(1, options_.part_size / 4), options_.part_size,
+                   16 * options_.part_size, 10'000};
 }
 
 std::optional<StoredObject> MemoryStore::stat(const std::string& key, const std::stop_token& stop) {

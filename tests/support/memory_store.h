@@ -27,8 +27,8 @@ struct MemoryStoreOptions {
 };
 
 /// One call of the store's interface, recorded when it begins.
-/// Verbs: preflight begin put commit abandon present create copy stat list list_names read remove
-/// unfinished, state.get state.create state.put state.list state.remove.
+/// Verbs: preflight range_copies begin put put_copy commit abandon present create copy stat list
+/// list_names read remove unfinished, state.get state.create state.put state.list state.remove.
 struct MemoryCall {
   std::string verb;
   std::string key;          // "" where the call has none
@@ -88,6 +88,8 @@ class MemoryStore : public Store {
                       const std::stop_token& stop) override;
   std::optional<StoredObject> copy(const StoredObject& from, const ObjectSpec& spec,
                                    const std::stop_token& stop) override;
+  std::optional<CutLimits> range_copies(const StoredObject& from, std::uint64_t object_size,
+                                        const std::stop_token& stop) override;
   std::optional<StoredObject> stat(const std::string& key, const std::stop_token& stop) override;
   std::vector<Listed> list(const std::string& prefix, const std::stop_token& stop) override;
   std::vector<std::string> list_names(const std::string& prefix,

@@ -1,7 +1,10 @@
 #include "tests/support/store_kinds.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -47,6 +50,10 @@ class MemoryPlace : public StorePlace {
                                      const std::stop_token& stop) override {
       return s_.copy(from, spec, stop);
     }
+    std::optional<CutLimits> range_copies(const StoredObject& from, std::uint64_t size,
+                                          const std::stop_token& stop) override {
+      return s_.range_copies(from, size, stop);
+    }
     std::optional<StoredObject> stat(const std::string& key, const std::stop_token& stop) override {
       return s_.stat(key, stop);
     }
@@ -82,6 +89,7 @@ class MemoryPlace : public StorePlace {
 
 class DirPlace : public StorePlace {
  public:
+  explicit DirPlace(const std::filesystem::path& parent) : folder_(parent) {}
   std::unique_ptr<Store> open() override { return std::make_unique<DirStore>(root()); }
   void plant(const std::string& key, const std::string& content) override {
     const auto path = root() / key;
@@ -102,6 +110,13 @@ class DirPlace : public StorePlace {
   TempFolder folder_;
 };
 
+constexpr const char* kShm = "/dev/shm";
+
+bool is_tmpfs(const char* folder) {
+  struct statfs info{};
+  return ::statfs(folder, &info) == 0 && info.f_type == TMPFS_MAGIC && ::access(folder, W_OK) == 0;
+}
+
 }  // namespace
 
 std::vector<StoreKind> store_kinds() {
@@ -111,10 +126,14 @@ std::vector<StoreKind> store_kinds() {
                    return std::make_unique<MemoryPlace>(
                        MemoryStoreOptions{.in_order = true, .copy = false});
                  }});
-  out.push_back({"dir", [] { return std::make_unique<DirPlace>(); }});
+  const auto here = std::filesystem::temp_directory_path();
+  out.push_back({"dir", [=] { return std::make_unique<DirPlace>(here); }});
+  if (is_tmpfs(kShm))  // has no way to share blocks
+    out.push_back({"dir_tmpfs", [] { return std::make_unique<DirPlace>(kShm); }});
   out.push_back({"s3", [] { return fake_s3_place({}); }});
   out.push_back({"s3_rgw16", [] { return fake_s3_place(FakeS3Options::rgw16()); }});
   out.push_back({"s3_minio", [] { return fake_s3_place(FakeS3Options::minio()); }});
+  out.push_back({"s3_old_checksums", [] { return fake_s3_place(FakeS3Options::old_checksums()); }});
   out.push_back({"s3_careless", [] { return fake_s3_place(careless_s3()); }, false});
   if (real_s3_place()) out.push_back({"s3_real", [] { return real_s3_place(); }});
   return out;

@@ -167,10 +167,12 @@ NamedStore read_store(const std::string& file, const YamlNode& name, const YamlN
       store.s3.verify_tls = boolean(file, key, v);
     } else if (key.text == "anonymous") {
       store.s3.anonymous = boolean(file, key, v);
+    } else if (key.text == "content-md5") {
+      store.s3.content_md5 = boolean(file, key, v);
     } else {
       unknown_key(file, key,
                   {"uri", "endpoint", "region", "ca", "addressing", "profile", "credentials",
-                   "headers", "verify-tls", "anonymous"});
+                   "headers", "verify-tls", "anonymous", "content-md5"});
     }
     const std::string& how = store.s3.addressing;
     if (!how.empty() && how != "path" && how != "virtual" && how != "auto")

@@ -46,7 +46,8 @@ Facts store_facts(const NamedStore& store) {
                  {"addressing", s3.addressing},
                  {"profile", s3.profile},
                  {"verify-tls", s3.verify_tls ? (*s3.verify_tls ? "true" : "false") : ""},
-                 {"anonymous", s3.anonymous ? "true" : ""}});
+                 {"anonymous", s3.anonymous ? "true" : ""},
+                 {"content-md5", s3.content_md5 ? "true" : ""}});
 }
 
 Facts credential_facts(const S3Access& s3) {

@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include "dray/base/crc.h"
 #include "dray/base/log.h"
 #include "dray/base/path.h"
 #include "dray/s3/client_impl.h"
@@ -89,7 +88,9 @@ Client::Impl::Attempt Client::Impl::send(const Call& call, const std::stop_token
   out.endpoint = current_endpoint();
   const Endpoint& endpoint = out.endpoint;
   http::Request request{.method = call.method,
-                        .url = object_url(endpoint, options.bucket, call.key, call.query),
+                        .url = call.service
+                                   ? service_url(endpoint)
+                                   : object_url(endpoint, options.bucket, call.key, call.query),
                         .headers = call.headers,
                         .body = call.body};
   request.side = options.side;
@@ -235,19 +236,27 @@ std::string Client::Impl::required_etag(const Call& call, const http::Response& 
   return etag;
 }
 
-std::optional<std::uint64_t> parse_crc64(const std::optional<std::string>& text) {
-  if (!text) return std::nullopt;
-  const auto bytes = from_base64(*text);
-  if (!bytes || bytes->size() != 8) return std::nullopt;
-  std::uint64_t out = 0;
-  for (const std::byte b : *bytes) out = out << 8 | std::to_integer<std::uint64_t>(b);
-  return out;
-}
-
-std::optional<std::uint64_t> crc64_of(const http::Headers& headers) {
+std::optional<Checksum> stated_checksum(const http::Headers& headers) {
   const auto type = headers.get("x-amz-checksum-type");
   if (type && *type != "FULL_OBJECT") return std::nullopt;
-  return parse_crc64(headers.get("x-amz-checksum-crc64nvme"));
+  for (const ChecksumKind kind : kChecksumKinds)
+    if (const auto text = headers.get(checksum_header(kind)))
+      if (auto checksum = parse_checksum(kind, *text)) return checksum;
+  return std::nullopt;
+}
+
+std::optional<Checksum> stated_checksum(const XmlNode& node) {
+  for (const ChecksumKind kind : kChecksumKinds)
+    if (auto checksum = parse_checksum(kind, node.get(checksum_element(kind)))) return checksum;
+  return std::nullopt;
+}
+
+std::string stated_composite(const http::Headers& headers) {
+  for (const ChecksumKind kind : kChecksumKinds)
+    if (auto text = headers.get(checksum_header(kind));
+        text && text->find('-') != std::string::npos)
+      return std::move(*text);
+  return "";
 }
 
 ObjectInfo object_of(const std::string& key, const http::Headers& headers) {
@@ -255,7 +264,8 @@ ObjectInfo object_of(const std::string& key, const http::Headers& headers) {
   ObjectInfo out;
   out.key = key;
   out.etag = headers.get("etag").value_or("");
-  out.crc64 = crc64_of(headers);
+  out.checksum = stated_checksum(headers);
+  if (!out.checksum) out.composite = stated_composite(headers);
   out.content_type = headers.get("content-type").value_or("");
   out.version_id = headers.get("x-amz-version-id").value_or("");
   out.last_modified = parse_http_date(headers.get("last-modified").value_or(""));
@@ -327,6 +337,17 @@ std::string Client::head_bucket(const std::stop_token& stop) {
       impl_->succeed({.verb = "open", .query = {{"list-type", "2"}, {"max-keys", "1"}}}, stop);
     throw impl_->failure(call, error, response);
   });
+}
+
+std::vector<std::string> Client::list_buckets(const std::stop_token& stop) {
+  const Call call{.verb = "list the buckets beside", .service = true};
+  const XmlNode result =
+      impl_->document(call, impl_->succeed(call, stop), "ListAllMyBucketsResult");
+  std::vector<std::string> out;
+  if (const XmlNode* buckets = result.child("Buckets"))
+    for (const XmlNode& bucket : buckets->children)
+      if (bucket.name == "Bucket") out.push_back(bucket.get("Name"));
+  return out;
 }
 
 void Client::create_bucket(const std::stop_token& stop) {

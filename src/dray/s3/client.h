@@ -16,6 +16,7 @@
 #include "dray/base/error.h"
 #include "dray/base/time.h"
 #include "dray/http/retry.h"
+#include "dray/s3/checksum.h"
 #include "dray/s3/config.h"
 #include "dray/s3/credentials.h"
 
@@ -47,8 +48,9 @@ ClientOptions client_options(const Settings& settings, std::string bucket,
 struct ObjectInfo {
   std::string key;
   std::uint64_t size = 0;
-  std::string etag;                    // as sent: compare with http::bare_etag, quotes vary
-  std::optional<std::uint64_t> crc64;  // full-object CRC64NVME where the server states it
+  std::string etag;                  // as sent: compare with http::bare_etag, quotes vary
+  std::optional<Checksum> checksum;  // of the whole object, where the server states one
+  std::string composite;             // else, of its parts' checksums ("…-3"), where it states that
   std::string content_type, version_id;
   std::optional<UnixTime> last_modified, server_time;
   Metadata metadata;  // decoded; empty in lists
@@ -59,26 +61,28 @@ struct PutOptions {
   Metadata metadata;           // values of any UTF-8 text: what is not printable ASCII is encoded
   bool if_none_match = false;  // only if absent: else Code::precondition
   std::string if_match;        // only over this ETag
-  std::optional<std::uint64_t> crc64;  // CRC64NVME of the body, sent as checksum header
+  std::optional<Checksum> checksum;  // of the body, sent as checksum header
   bool content_md5 = false;  // compute and send it too (endpoints that ignore checksum headers)
   HeaderList headers;        // further x-amz-* (encryption, storage class, tagging), signed
 };
 
 struct PutResult {
-  std::string etag;                    // never empty
-  std::optional<std::uint64_t> crc64;  // what the server states
+  std::string etag;                  // never empty
+  std::optional<Checksum> checksum;  // what the server states of the whole object
+  std::string composite;             // … or of its parts' checksums
   std::string version_id;
 };
 
 struct CreateOptions {
   std::string content_type = "application/octet-stream";
   Metadata metadata;
-  bool crc64 = false;  // declare a full-object CRC64NVME
+  std::optional<ChecksumKind> checksum;  // declared: parts and the whole are checked with it
+  bool composite = false;                // … the whole by its parts' checksums only
   HeaderList headers;
 };
 
 struct PartOptions {
-  std::optional<std::uint64_t> crc64;
+  std::optional<Checksum> checksum;
   bool content_md5 = false;
 };
 
@@ -86,13 +90,15 @@ struct PartInfo {
   int number = 0;  // 1 … 10,000
   std::uint64_t size = 0;
   std::string etag;  // exactly as sent
-  std::optional<std::uint64_t> crc64;
+  std::optional<Checksum> checksum;
 };
 
 struct CompleteOptions {
   bool if_none_match = false;  // many servers ignore it: probe before relying on it
   std::string if_match;
-  std::optional<std::uint64_t> crc64;        // of the whole object; only after CreateOptions::crc64
+  std::optional<Checksum>
+      checksum;                 // of the whole object; only where it was declared, not composite
+  bool name_checksums = false;  // send those of the parts too; implied by `checksum`
   std::optional<std::uint64_t> object_size;  // x-amz-mp-object-size
 };
 
@@ -152,6 +158,9 @@ class Client {
   std::string head_bucket(const std::stop_token& stop = {});
   /// Retried. An own bucket that is there already is success.
   void create_bucket(const std::stop_token& stop = {});
+
+  /// One try. Names of the buckets that the credentials may list, sorted as the service does.
+  std::vector<std::string> list_buckets(const std::stop_token& stop = {});
 
   /// Retried. nullopt if the key (or the bucket: HEAD cannot tell) does not exist.
   std::optional<ObjectInfo> head_object(const std::string& key, const std::stop_token& stop = {});

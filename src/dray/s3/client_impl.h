@@ -14,7 +14,8 @@ namespace dray::s3 {
 /// One request, before it is signed.
 struct Call {
   std::string method = "GET", verb;
-  std::string key;  // "" = the bucket itself
+  std::string key;       // "" = the bucket itself
+  bool service = false;  // about no bucket, but the service
   Query query;
   http::Headers headers;
   Bytes body;
@@ -88,10 +89,12 @@ struct Client::Impl {
 
 // Pieces of answers.
 
-/// Base64 of 8 bytes, big-endian; nullopt for composite checksums ("…-3") and anything else.
-std::optional<std::uint64_t> parse_crc64(const std::optional<std::string>& text);
-/// The whole-object CRC64NVME that headers state.
-std::optional<std::uint64_t> crc64_of(const http::Headers& headers);
+/// The checksum that headers state, whatever its kind; nullopt for composite ones.
+std::optional<Checksum> stated_checksum(const http::Headers& headers);
+/// The checksum among the children of an element.
+std::optional<Checksum> stated_checksum(const XmlNode& node);
+/// The composite checksum ("…-3") that headers state, or "".
+std::string stated_composite(const http::Headers& headers);
 ObjectInfo object_of(const std::string& key, const http::Headers& headers);
 void add_metadata(http::Headers& headers, const std::string& content_type, const Metadata& metadata,
                   const HeaderList& more);

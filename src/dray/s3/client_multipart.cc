@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "dray/base/crc.h"
 #include "dray/base/digest.h"
 #include "dray/s3/client_impl.h"
 
@@ -13,6 +12,7 @@ namespace dray::s3 {
 namespace {
 
 constexpr int kAborts = 3;
+constexpr const char *kFullObject = "FULL_OBJECT", *kComposite = "COMPOSITE";
 
 void check_part_number(int number) {
   // Some services accept others and lose the part.
@@ -38,8 +38,10 @@ std::string complete_body(const std::vector<PartInfo>& parts, bool checksums) {
     last = part.number;
     out += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag>", part.number,
                        xml_escape(part.etag));
-    if (checksums && part.crc64)
-      out += "<ChecksumCRC64NVME>" + crc64_header(*part.crc64) + "</ChecksumCRC64NVME>";
+    if (checksums && part.checksum) {
+      const std::string name = checksum_element(part.checksum->kind);
+      out += fmt::format("<{}>{}</{}>", name, checksum_text(*part.checksum), name);
+    }
     out += "</Part>";
   }
   return out + "</CompleteMultipartUpload>";
@@ -74,9 +76,9 @@ std::string Client::create_upload(const std::string& key, const CreateOptions& o
   check_key(key);
   Call call{.method = "POST", .verb = "begin upload of", .key = key, .query = {{"uploads", ""}}};
   add_metadata(call.headers, options.content_type, options.metadata, options.headers);
-  if (options.crc64) {
-    call.headers.set("x-amz-checksum-algorithm", "CRC64NVME");
-    call.headers.set("x-amz-checksum-type", "FULL_OBJECT");
+  if (options.checksum) {
+    call.headers.set("x-amz-checksum-algorithm", checksum_name(*options.checksum));
+    call.headers.set("x-amz-checksum-type", options.composite ? kComposite : kFullObject);
   }
   return impl_->retried(stop, [&] {
     const XmlNode result =
@@ -92,15 +94,16 @@ PartInfo Client::upload_part(const std::string& key, const std::string& id, int 
   Call call = part_call(key, id, number);
   call.body = body;
   call.sign_body = false;
-  if (options.crc64) call.headers.set("x-amz-checksum-crc64nvme", crc64_header(*options.crc64));
+  if (options.checksum)
+    call.headers.set(checksum_header(options.checksum->kind), checksum_text(*options.checksum));
   if (options.content_md5) call.headers.set("Content-MD5", to_base64(md5(body)));
   const http::Response response = impl_->succeed(call, stop);
   PartInfo out{.number = number,
                .size = body.size(),
                .etag = impl_->required_etag(call, response),
-               .crc64 = parse_crc64(response.headers.get("x-amz-checksum-crc64nvme"))};
-  if (options.crc64 && out.crc64 && *out.crc64 != *options.crc64)
-    throw Error(Code::verification, "the service received other bytes: its CRC64NVME differs")
+               .checksum = stated_checksum(response.headers)};
+  if (contradict(options.checksum, out.checksum))
+    throw Error(Code::verification, "the service received other bytes: its checksum differs")
         .on(call.verb, uri(key))
         .from(impl_->options.side)
         .transient();
@@ -124,7 +127,7 @@ PartInfo Client::upload_part_copy(const std::string& key, const std::string& id,
   PartInfo out{.number = number,
                .size = copy.range ? copy.range->length : 0,
                .etag = result.get("ETag"),
-               .crc64 = parse_crc64(result.get("ChecksumCRC64NVME"))};
+               .checksum = stated_checksum(result)};
   if (out.etag.empty()) throw impl_->nonsense(call, "the answer has no ETag");
   return out;
 }
@@ -151,7 +154,7 @@ std::optional<std::vector<PartInfo>> Client::Impl::parts_page(const std::string&
       parts.push_back({.number = static_cast<int>(number),
                        .size = number_of(node, "Size", "the list of parts"),
                        .etag = node.get("ETag"),
-                       .crc64 = parse_crc64(node.get("ChecksumCRC64NVME"))});
+                       .checksum = stated_checksum(node)});
     }
     const std::string next =
         page.get("IsTruncated") == "true" ? page.get("NextPartNumberMarker") : "";
@@ -182,7 +185,7 @@ PutResult Client::complete_upload(const std::string& key, const std::string& id,
                                   const std::vector<PartInfo>& parts,
                                   const CompleteOptions& options, const std::stop_token& stop) {
   check_key(key);
-  const std::string body = complete_body(parts, options.crc64.has_value());
+  const std::string body = complete_body(parts, options.checksum || options.name_checksums);
   Call call{.method = "POST",
             .verb = "complete",
             .key = key,
@@ -193,9 +196,9 @@ PutResult Client::complete_upload(const std::string& key, const std::string& id,
   call.headers.set("Content-Type", "application/xml");
   if (options.if_none_match) call.headers.set("If-None-Match", "*");
   if (!options.if_match.empty()) call.headers.set("If-Match", options.if_match);
-  if (options.crc64) {
-    call.headers.set("x-amz-checksum-crc64nvme", crc64_header(*options.crc64));
-    call.headers.set("x-amz-checksum-type", "FULL_OBJECT");
+  if (options.checksum) {
+    call.headers.set(checksum_header(options.checksum->kind), checksum_text(*options.checksum));
+    call.headers.set("x-amz-checksum-type", kFullObject);
   }
   if (options.object_size)
     call.headers.set("x-amz-mp-object-size", std::to_string(*options.object_size));
@@ -203,10 +206,14 @@ PutResult Client::complete_upload(const std::string& key, const std::string& id,
     const http::Response response = impl_->succeed(call, stop);
     const XmlNode result = impl_->document(call, response, "CompleteMultipartUploadResult");
     if (result.get("ETag").empty()) throw impl_->nonsense(call, "the answer has no ETag");
-    std::optional<std::uint64_t> crc64;
-    if (result.get("ChecksumType") != "COMPOSITE")
-      crc64 = parse_crc64(result.get("ChecksumCRC64NVME"));
-    return {result.get("ETag"), crc64, response.headers.get("x-amz-version-id").value_or("")};
+    PutResult out{result.get("ETag"), std::nullopt, "",
+                  response.headers.get("x-amz-version-id").value_or("")};
+    if (result.get("ChecksumType") != kComposite) out.checksum = stated_checksum(result);
+    for (const ChecksumKind kind : kChecksumKinds)
+      if (std::string text = result.get(checksum_element(kind));
+          text.find('-') != std::string::npos)
+        out.composite = std::move(text);
+    return out;
   } catch (const Error& e) {
     throw complete_error(e);
   }

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "dray/base/crc.h"
 #include "dray/base/digest.h"
 #include "dray/s3/client_impl.h"
 
@@ -103,8 +102,9 @@ std::optional<Client::Body> Client::get_object(const std::string& key, std::uint
     out.info = object_of(key, response.headers);
     out.content = std::move(response.body);
     out.info.size = out.content.size();
-    if (out.info.crc64 && crc64nvme(0, as_bytes(out.content)) != *out.info.crc64)
-      throw Error(Code::verification, "the content does not have the CRC64NVME that is stored")
+    const std::optional<Checksum>& stored = out.info.checksum;
+    if (stored && checksum_of(stored->kind, as_bytes(out.content)) != *stored)
+      throw Error(Code::verification, "the content does not have the checksum that is stored")
           .on("read", uri(key))
           .from(impl_->options.side)
           .transient();
@@ -120,13 +120,14 @@ PutResult Client::put_object(const std::string& key, Bytes body, const PutOption
   add_metadata(call.headers, options.content_type, options.metadata, options.headers);
   if (options.if_none_match) call.headers.set("If-None-Match", "*");
   if (!options.if_match.empty()) call.headers.set("If-Match", options.if_match);
-  if (options.crc64) call.headers.set("x-amz-checksum-crc64nvme", crc64_header(*options.crc64));
+  if (options.checksum)
+    call.headers.set(checksum_header(options.checksum->kind), checksum_text(*options.checksum));
   if (options.content_md5) call.headers.set("Content-MD5", to_base64(md5(body)));
   const http::Response response = impl_->succeed(call, stop);
-  PutResult out{impl_->required_etag(call, response), crc64_of(response.headers),
+  PutResult out{impl_->required_etag(call, response), stated_checksum(response.headers), "",
                 response.headers.get("x-amz-version-id").value_or("")};
-  if (options.crc64 && out.crc64 && *out.crc64 != *options.crc64)
-    throw Error(Code::verification, "the service stored other bytes: its CRC64NVME differs")
+  if (contradict(options.checksum, out.checksum))
+    throw Error(Code::verification, "the service stored other bytes: its checksum differs")
         .on("write", uri(key))
         .from(impl_->options.side)
         .transient();
@@ -154,7 +155,7 @@ PutResult Client::copy_object(const std::string& key, const CopyOptions& copy,
   const http::Response response = impl_->succeed(call, stop);
   const XmlNode result = impl_->document(call, response, "CopyObjectResult");
   if (result.get("ETag").empty()) throw impl_->nonsense(call, "the answer has no ETag");
-  return {result.get("ETag"), parse_crc64(result.get("ChecksumCRC64NVME")),
+  return {result.get("ETag"), stated_checksum(result), "",
           response.headers.get("x-amz-version-id").value_or("")};
 }
 

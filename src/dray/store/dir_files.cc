@@ -184,26 +184,30 @@ std::string sha256_of(int fd, std::uint64_t size, const std::string& name,
   return hash.hex();
 }
 
-void copy_content(int from, int to, std::uint64_t size, const std::string& name,
-                  const std::stop_token& stop) {
-  if (::ioctl(to, FICLONE, from) == 0) return;
+void copy_range(int from, ByteRange range, int to, std::uint64_t to_offset, const std::string& name,
+                const std::stop_token& stop) {
+  if (range.length == 0) return;  // to FICLONERANGE that means: to the end
+  const file_clone_range clone{from, range.offset, range.length, to_offset};
+  if (::ioctl(to, FICLONERANGE, &clone) == 0) return;
   std::uint64_t done = 0;
-  while (done < size) {
+  while (done < range.length) {
     throw_if_stopped(stop);
-    auto in = static_cast<off64_t>(done), out = static_cast<off64_t>(done);
-    const auto step = static_cast<std::size_t>(std::min<std::uint64_t>(size - done, 64 * kMiB));
+    auto in = static_cast<off64_t>(range.offset + done);
+    auto out = static_cast<off64_t>(to_offset + done);
+    const auto step =
+        static_cast<std::size_t>(std::min<std::uint64_t>(range.length - done, 64 * kMiB));
     const ssize_t moved = ::copy_file_range(from, &in, to, &out, step, 0);
     if (moved < 0 && errno == EINTR) continue;
     if (moved <= 0) break;  // not possible here, or the file is shorter: found out below
     done += static_cast<std::uint64_t>(moved);
   }
-  Buffer buffer(static_cast<std::size_t>(std::min<std::uint64_t>(size - done, kMiB)));
-  while (done < size) {
+  Buffer buffer(static_cast<std::size_t>(std::min<std::uint64_t>(range.length - done, kMiB)));
+  while (done < range.length) {
     throw_if_stopped(stop);
     const auto part = MutableBytes(buffer).first(
-        static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - done)));
-    pread_exact(from, done, part, name);
-    pwrite_exact(to, done, part, name);
+        static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), range.length - done)));
+    pread_exact(from, range.offset + done, part, name);
+    pwrite_exact(to, to_offset + done, part, name);
     done += part.size();
   }
 }

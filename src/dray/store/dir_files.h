@@ -45,10 +45,10 @@ void publish_over(const std::filesystem::path& temp, const std::filesystem::path
 /// Lower-case hex SHA-256 of what is in the file.
 std::string sha256_of(int fd, std::uint64_t size, const std::string& name,
                       const std::stop_token& stop);
-/// Copies `size` bytes between files: sharing blocks where the file system can, else in the kernel,
-/// else by hand.
-void copy_content(int from, int to, std::uint64_t size, const std::string& name,
-                  const std::stop_token& stop);
+/// Copies `range` of a file to `to_offset` of another: sharing blocks where the file system can,
+/// else in the kernel, else by hand.
+void copy_range(int from, ByteRange range, int to, std::uint64_t to_offset, const std::string& name,
+                const std::stop_token& stop);
 
 /// Calls `visit` for every regular file under `folder` (symbolic links followed, loops left out)
 /// until it returns false; `key` begins with `key_prefix`. Files and folders that vanish meanwhile

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -22,6 +23,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint64_t kMaxState = 64 * kMiB;
+/// Of ranges: below the first, sharing blocks saves nothing; above the second, a stop would wait.
+constexpr std::uint64_t kLeastCopy = 64 * kKiB, kMostCopy = kGiB;
 constexpr std::int64_t kDayNs = std::int64_t{24} * 3600 * 1'000'000'000;
 
 StoredObject describe(const std::string& key, const struct stat& info) {
@@ -198,7 +201,7 @@ std::optional<StoredObject> DirStore::copy(const StoredObject& from, const Objec
   const fs::path temp = tree_.temp("s-" + dir::random_id());
   const Fd fd = dir::create_new(temp);
   try {
-    dir::copy_content(file->fd.get(), fd.get(), spec.size, from.key, stop);
+    dir::copy_range(file->fd.get(), {0, spec.size}, fd.get(), 0, from.key, stop);
     if (::fsync(fd.get()) != 0) dir::fail("write", temp);
     struct stat after{};
     if (::fstat(file->fd.get(), &after) != 0) dir::fail("look at", source);
@@ -211,6 +214,13 @@ std::optional<StoredObject> DirStore::copy(const StoredObject& from, const Objec
     ::unlink(temp.c_str());
     throw;
   }
+}
+
+std::optional<CutLimits> DirStore::range_copies(const StoredObject& from, std::uint64_t,
+                                                const std::stop_token& stop) {
+  if (!stat(from.key, stop)) return std::nullopt;
+  return CutLimits{kLeastCopy, dir::kPartSize, kMostCopy,
+                   std::numeric_limits<std::uint64_t>::max()};
 }
 
 std::optional<StoredObject> DirStore::stat(const std::string& key, const std::stop_token& stop) {

@@ -85,12 +85,14 @@ DirUpload::DirUpload(const Tree& tree, ObjectSpec spec, std::string id, Fd fd,
                      std::vector<PutPart> saved)
     : tree_(tree),
       spec_(std::move(spec)),
+      layout_(layout_for(spec_, {spec_.size, kPartSize, false})),
       id_(std::move(id)),
       fd_(std::move(fd)),
       saved_(std::move(saved)) {}
 
 std::unique_ptr<DirUpload> DirUpload::start(const Tree& tree, const ObjectSpec& spec) {
-  static_cast<void>(tree.path_of(spec.key));  // throws for a bad key
+  static_cast<void>(tree.path_of(spec.key));                           // throws for a bad key
+  static_cast<void>(layout_for(spec, {spec.size, kPartSize, false}));  // … and for bad parts
   std::string id = random_id();
   const std::string text = sidecar_text({spec.key, spec.size});
   const fs::path note = sidecar_path(tree, id);
@@ -114,7 +116,9 @@ std::unique_ptr<DirUpload> DirUpload::start(const Tree& tree, const ObjectSpec& 
 std::unique_ptr<DirUpload> DirUpload::take_up(const Tree& tree, const ObjectSpec& spec,
                                               const SavedUpload& saved) {
   const auto note = read_sidecar(tree, saved.id);
-  if (!note || note->key != spec.key || note->size != spec.size || saved.part_size != kPartSize)
+  const PartLayout layout = layout_for(spec, {spec.size, kPartSize, false});
+  if (!note || note->key != spec.key || note->size != spec.size ||
+      saved.part_size != layout.part_size || saved.cut != layout.cut())
     return nullptr;
   const fs::path path = tree.temp(saved.id);
   Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
@@ -131,8 +135,8 @@ std::unique_ptr<DirUpload> DirUpload::take_up(const Tree& tree, const ObjectSpec
 }
 
 bool DirUpload::holds(const PutPart& part) const {
-  if (part.index >= layout().count() || part.size != layout().part(part.index).length) return false;
-  const ByteRange range = layout().part(part.index);
+  if (part.index >= layout_.count() || part.size != layout_.part(part.index).length) return false;
+  const ByteRange range = layout_.part(part.index);
   Buffer buffer(static_cast<std::size_t>(std::min<std::uint64_t>(range.length, kMiB)));
   std::uint64_t crc = 0;
   for (std::uint64_t at = range.offset; at < range.end();) {
@@ -156,34 +160,61 @@ std::vector<PutPart> DirUpload::present() {
   return out;
 }
 
-PutPart DirUpload::put(std::uint64_t index, Bytes bytes, std::uint64_t crc64,
-                       const std::stop_token& stop) {
-  throw_if_stopped(stop);
-  if (index >= layout().count() || bytes.size() != layout().part(index).length)
-    throw Error(Code::internal, fmt::format("part {} has {} bytes", index, bytes.size()))
+void DirUpload::check_part(std::uint64_t index, std::uint64_t size) const {
+  if (index >= layout_.count() || size != layout_.part(index).length)
+    throw Error(Code::internal, fmt::format("part {} has {} bytes", index, size))
         .on("put", spec_.key);
-  {
-    const std::lock_guard lock(mutex_);
-    proved_.erase(index);  // half written, should this fail
-  }
-  const ByteRange range = layout().part(index);
-  try {
-    pwrite_exact(fd_.get(), range.offset, bytes, spec_.key);
-  } catch (const Error& e) {
-    throw Error(e).from(Side::destination);
-  }
-  // Writing begins now, so that commit() has little left to wait for; a hint, its failure shows in
-  // fsync.
+}
+
+void DirUpload::forget(std::uint64_t index) {
+  const std::lock_guard lock(mutex_);
+  proved_.erase(index);
+}
+
+PutPart DirUpload::written(std::uint64_t index, std::uint64_t crc64) {
+  const ByteRange range = layout_.part(index);
+  // A hint; its failure shows in fsync.
   static_cast<void>(::sync_file_range(fd_.get(), static_cast<off64_t>(range.offset),
                                       static_cast<off64_t>(range.length), SYNC_FILE_RANGE_WRITE));
   const std::lock_guard lock(mutex_);
   proved_[index] = crc64;
-  return {index, bytes.size(), crc64, {}};
+  return {index, range.length, crc64, {}};
+}
+
+PutPart DirUpload::put(std::uint64_t index, Bytes bytes, std::uint64_t crc64,
+                       const std::stop_token& stop) {
+  throw_if_stopped(stop);
+  check_part(index, bytes.size());
+  forget(index);  // half written, should this fail
+  try {
+    pwrite_exact(fd_.get(), layout_.part(index).offset, bytes, spec_.key);
+  } catch (const Error& e) {
+    throw Error(e).from(Side::destination);
+  }
+  return written(index, crc64);
+}
+
+std::optional<PutPart> DirUpload::put_copy(std::uint64_t index, const StoredRange& from, Bytes,
+                                           std::uint64_t crc64, const std::stop_token& stop) {
+  throw_if_stopped(stop);
+  check_part(index, from.range.length);
+  const auto source = open_regular(tree_.path_of(from.key));
+  if (!source || etag_of(source->info) != from.etag ||
+      static_cast<std::uint64_t>(source->info.st_size) < from.range.end())
+    return std::nullopt;
+  forget(index);
+  try {
+    copy_range(source->fd.get(), from.range, fd_.get(), layout_.part(index).offset, from.key, stop);
+  } catch (const Error& e) {
+    throw Error(e).from(Side::destination);
+  }
+  if (!holds({index, from.range.length, crc64, {}})) return std::nullopt;
+  return written(index, crc64);
 }
 
 void DirUpload::check_parts(const std::vector<PutPart>& parts, const std::stop_token& stop) {
-  if (parts.size() != layout().count())
-    throw Error(Code::internal, fmt::format("{} parts named of {}", parts.size(), layout().count()))
+  if (parts.size() != layout_.count())
+    throw Error(Code::internal, fmt::format("{} parts named of {}", parts.size(), layout_.count()))
         .on("commit", spec_.key);
   for (std::uint64_t i = 0; i < parts.size(); ++i) {
     throw_if_stopped(stop);

@@ -37,12 +37,15 @@ class DirUpload : public Upload {
   static std::unique_ptr<DirUpload> take_up(const Tree& tree, const ObjectSpec& spec,
                                             const SavedUpload& saved);
 
-  PartLayout layout() const override { return {spec_.size, kPartSize, false}; }
+  PartLayout layout() const override { return layout_; }
   std::string id() const override { return id_; }
   /// Reads the saved parts back: a power cut may have eaten what was acknowledged.
   std::vector<PutPart> present() override;
   PutPart put(std::uint64_t index, Bytes bytes, std::uint64_t crc64,
               const std::stop_token& stop) override;
+  /// Read back at once: the copy is as good as the bytes.
+  std::optional<PutPart> put_copy(std::uint64_t index, const StoredRange& from, Bytes bytes,
+                                  std::uint64_t crc64, const std::stop_token& stop) override;
   StoredObject commit(const std::vector<PutPart>& parts, const std::string& sha256,
                       const std::stop_token& stop) override;
   void abandon() noexcept override;
@@ -50,10 +53,16 @@ class DirUpload : public Upload {
  private:
   DirUpload(const Tree& tree, ObjectSpec spec, std::string id, Fd fd, std::vector<PutPart> saved);
   bool holds(const PutPart& part) const;  // by reading it
+  void check_part(std::uint64_t index, std::uint64_t size) const;
+  /// Not proved from now on: about to be written.
+  void forget(std::uint64_t index);
+  /// Written. Its way to the disk begins now, so that commit() has little left to wait for.
+  PutPart written(std::uint64_t index, std::uint64_t crc64);
   void check_parts(const std::vector<PutPart>& parts, const std::stop_token& stop);
 
   const Tree tree_;
   const ObjectSpec spec_;
+  const PartLayout layout_;
   const std::string id_;
   const Fd fd_;
   const std::vector<PutPart> saved_;

@@ -1,34 +1,47 @@
+#include "dray/store/endpoint_cache.h"
+
 #include <string_view>
+#include <utility>
 
 #include "dray/base/error.h"
 #include "dray/base/file.h"
 #include "dray/base/json.h"
 #include "dray/base/log.h"
-#include "dray/store/probe.h"
 
 namespace dray {
 
 namespace {
 
 constexpr std::string_view kFormat = "dray-endpoints";
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kVersion = 2;
 constexpr UnixTime kKeep = 7 * 24 * 3600;
 constexpr std::uint64_t kLimit = kMiB;
 
+using Found = S3Capabilities;
 struct Field {
   const char* name;
-  bool S3Capabilities::* value;
+  bool& (*of)(Found&);
 };
 constexpr Field kFields[] = {
-    {"takes_crc64", &S3Capabilities::takes_crc64},
-    {"checks_crc64", &S3Capabilities::checks_crc64},
-    {"checks_part_crc64", &S3Capabilities::checks_part_crc64},
-    {"checks_whole_crc64", &S3Capabilities::checks_whole_crc64},
-    {"checks_md5", &S3Capabilities::checks_md5},
-    {"needs_md5", &S3Capabilities::needs_md5},
-    {"put_if_absent", &S3Capabilities::put_if_absent},
-    {"complete_if_absent", &S3Capabilities::complete_if_absent},
-    {"md5_etags", &S3Capabilities::md5_etags},
+    {"crc64_taken", [](Found& f) -> bool& { return f.crc64.taken; }},
+    {"crc64_objects", [](Found& f) -> bool& { return f.crc64.objects; }},
+    {"crc64_parts", [](Found& f) -> bool& { return f.crc64.parts; }},
+    {"crc64_composite", [](Found& f) -> bool& { return f.crc64.composite; }},
+    {"crc64_whole", [](Found& f) -> bool& { return f.crc64.whole; }},
+    {"crc32c_taken", [](Found& f) -> bool& { return f.crc32c.taken; }},
+    {"crc32c_objects", [](Found& f) -> bool& { return f.crc32c.objects; }},
+    {"crc32c_parts", [](Found& f) -> bool& { return f.crc32c.parts; }},
+    {"crc32c_composite", [](Found& f) -> bool& { return f.crc32c.composite; }},
+    {"crc32c_whole", [](Found& f) -> bool& { return f.crc32c.whole; }},
+    {"checks_md5", [](Found& f) -> bool& { return f.checks_md5; }},
+    {"needs_md5", [](Found& f) -> bool& { return f.needs_md5; }},
+    {"put_if_absent", [](Found& f) -> bool& { return f.put_if_absent; }},
+    {"complete_if_absent", [](Found& f) -> bool& { return f.complete_if_absent; }},
+    {"md5_etags", [](Found& f) -> bool& { return f.md5_etags; }},
+    {"range_copies_asked", [](Found& f) -> bool& { return f.range_copies.asked; }},
+    {"range_copies_works", [](Found& f) -> bool& { return f.range_copies.works; }},
+    {"range_copies_if_match", [](Found& f) -> bool& { return f.range_copies.if_match; }},
+    {"range_copies_checksums", [](Found& f) -> bool& { return f.range_copies.checksums; }},
 };
 
 /// The map of places; empty if there is no file that this version reads.
@@ -60,7 +73,7 @@ std::optional<S3Capabilities> EndpointCache::find(const std::string& place) {
     if (entry == places.end() || !fresh(*entry, now_())) return std::nullopt;
     S3Capabilities out;
     for (const auto& field : kFields)
-      out.*field.value = find_bool(*entry, field.name, "endpoint").value_or(false);
+      field.of(out) = find_bool(*entry, field.name, "endpoint").value_or(false);
     return out;
   } catch (...) {
     debug("what is known of endpoints could not be read: {}", current_error().what());
@@ -89,7 +102,8 @@ void EndpointCache::update(const std::string& place, const S3Capabilities* found
       if (name != place && fresh(entry, now_())) kept[name] = entry;
     if (found != nullptr) {
       Json entry = {{"time", rfc3339(now_())}};
-      for (const auto& field : kFields) entry[field.name] = found->*field.value;
+      S3Capabilities copy = *found;
+      for (const auto& field : kFields) entry[field.name] = field.of(copy);
       kept[place] = std::move(entry);
     }
     write_file_atomic(

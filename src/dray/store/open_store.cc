@@ -100,6 +100,7 @@ std::unique_ptr<Store> open_s3(std::string_view text, std::string_view rest, con
   out.client.side = options.side;
   if (slash != std::string_view::npos) out.prefix = prefix_of(text, rest.substr(slash));
   out.headers = access.headers;
+  out.content_md5 = access.content_md5;
   if (!http::is_loopback(out.client.endpoint.url)) out.endpoint_cache = options.endpoint_cache;
   return std::make_unique<S3Store>(std::move(out));
 }

@@ -29,6 +29,7 @@ struct S3Access {
   std::string access_key_env, secret_key_env, session_token_env;
   std::optional<bool> verify_tls;
   bool anonymous = false;
+  bool content_md5 = false;  // with all data, also where better checksums are checked
   /// Sent with every object that is made: {"x-amz-server-side-encryption", "aws:kms"} …; names
   /// lower-case.
   std::vector<std::pair<std::string, std::string>> headers;

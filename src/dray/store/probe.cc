@@ -1,208 +1,234 @@
 #include "dray/store/probe.h"
 
-#include <algorithm>
 #include <utility>
-#include <vector>
 
-#include "dray/base/crc.h"
 #include "dray/base/digest.h"
-#include "dray/base/error.h"
-#include "dray/base/log.h"
 #include "dray/http/headers.h"
 #include "dray/store/dir_files.h"
 #include "dray/store/multipart_etag.h"
+#include "dray/store/probe_objects.h"
 
 namespace dray {
 
 namespace {
 
-constexpr std::string_view kContent = "dray finds out what this endpoint honours\n";
+using s3::ChecksumKind;
 
-/// Whether the call was answered with this status. Done is no; failures that say nothing about the
-/// question are thrown.
-template <typename Call>
-bool refused_with(int status, const http::RetryPolicy& policy, const std::stop_token& stop,
-                  Call call) {
-  return with_retry(policy, stop, [&] {
-    try {
-      call();
-      return false;
-    } catch (const Error& e) {
-      if (e.http_status() == status) return true;
-      // Another refusal (501 for a header it does not know) is not what was asked for either.
-      if (e.http_status() >= 400 && !e.retryable() && e.code() != Code::auth) return false;
-      throw;
-    }
-  });
-}
+constexpr std::string_view kContent = "dray finds out what this endpoint honours\n";
 
 class Probe {
  public:
   Probe(s3::Client& client, std::string prefix, const http::RetryPolicy& policy,
         const std::stop_token& stop)
-      : client_(client), prefix_(std::move(prefix)), policy_(policy), stop_(stop) {}
+      : client_(client), policy_(policy), stop_(stop), objects_(client, std::move(prefix), stop) {}
 
   S3Capabilities run() {
-    try {
-      ask();
-    } catch (...) {
-      clean_up_quietly();
-      throw;
-    }
-    clean_up();
+    ask();
+    objects_.clean_up();
     return found_;
   }
 
  private:
-  std::string key(std::string_view what) {
-    keys_.push_back(prefix_ + std::string(what));
-    return keys_.back();
+  s3::Checksum right(ChecksumKind kind) const { return s3::checksum_of(kind, as_bytes(kContent)); }
+  s3::Checksum wrong(ChecksumKind kind) const {
+    s3::Checksum out = right(kind);
+    out.value ^= 1;
+    return out;
   }
 
   s3::PutOptions plain() const {
     s3::PutOptions out;
-    if (found_.takes_crc64) out.crc64 = crc64nvme(0, as_bytes(kContent));
+    if (const auto kind = found_.object_checksum()) out.checksum = right(*kind);
     out.content_md5 = found_.needs_md5;
     return out;
   }
 
-  s3::PutResult put(const std::string& key, const s3::PutOptions& options) {
-    return with_retry(policy_, stop_,
-                      [&] { return client_.put_object(key, as_bytes(kContent), options, stop_); });
+  void put(const std::string& key, const s3::PutOptions& options) {
+    client_.put_object(key, as_bytes(kContent), options, stop_);
+  }
+
+  template <typename Call>
+  bool refused(int status, Call call) {
+    return refused_with(status, policy_, stop_, std::move(call));
+  }
+
+  /// Whether the endpoint can stand what the call sends.
+  template <typename Call>
+  bool accepted(Call call) {
+    try {
+      with_retry(policy_, stop_, std::move(call));
+      return true;
+    } catch (const Error& e) {
+      if (e.http_status() < 400 || e.retryable() || e.code() == Code::auth) throw;
+      return false;
+    }
+  }
+  static bool about_headers(const Error& e) {
+    return e.http_status() == 400 || e.http_status() == 501;
   }
 
   /// The first write decides which headers the endpoint can stand.
   void write_something() {
-    const std::string first = key("object");
+    const std::string first = objects_.key("object");
     S3Capabilities tried[4];
-    tried[0].takes_crc64 = true;
-    tried[1].takes_crc64 = tried[1].needs_md5 = true;
+    tried[0].crc64.taken = true;
+    tried[1].crc64.taken = tried[1].needs_md5 = true;
     tried[3].needs_md5 = true;
     for (int i = 0;; ++i) {
       found_ = tried[i];
       try {
-        put(first, plain());
+        with_retry(policy_, stop_, [&] { put(first, plain()); });
         return;
       } catch (const Error& e) {
-        const bool about_headers = e.http_status() == 400 || e.http_status() == 501;
-        if (!about_headers || i == 3) throw;
+        if (!about_headers(e) || i == 3) throw;
       }
     }
   }
 
   void ask() {
     write_something();
-    if (found_.takes_crc64)
-      found_.checks_crc64 = refused_with(400, policy_, stop_, [&] {
-        auto wrong = plain();
-        *wrong.crc64 ^= 1;
-        client_.put_object(key("crc64"), as_bytes(kContent), wrong, stop_);
-      });
-    found_.checks_md5 = refused_with(400, policy_, stop_, [&] {
-      auto wrong = plain();
-      wrong.content_md5 = false;
-      wrong.headers.emplace_back("content-md5", to_base64(md5(as_bytes("something else"))));
-      client_.put_object(key("md5"), as_bytes(kContent), wrong, stop_);
+    ask_checksum(ChecksumKind::crc64nvme);
+    // The second choice matters only where the first one is no help.
+    if (!found_.crc64.parts) ask_checksum(ChecksumKind::crc32c);
+    found_.checks_md5 = refused(400, [&] {
+      auto other = plain();
+      other.content_md5 = false;
+      other.headers.emplace_back("content-md5", to_base64(md5(as_bytes("something else"))));
+      put(objects_.key("md5"), other);
     });
-    found_.put_if_absent = refused_with(412, policy_, stop_, [&] {
+    found_.put_if_absent = refused(412, [&] {
       auto condition = plain();
       condition.if_none_match = true;
-      client_.put_object(prefix_ + "object", as_bytes(kContent), condition, stop_);
+      put(objects_.key("object"), condition);
     });
     ask_uploads();
   }
 
+  void ask_checksum(ChecksumKind kind) {
+    ChecksumSupport& support = found_.of(kind);
+    const auto with = [&](const s3::Checksum& checksum) {
+      s3::PutOptions out;
+      out.content_md5 = found_.needs_md5;
+      out.checksum = checksum;
+      return out;
+    };
+    if (kind != ChecksumKind::crc64nvme)  // the first write has told of that one
+      support.taken = accepted([&] { put(objects_.key("object"), with(right(kind))); });
+    if (!support.taken) return;
+    support.objects = refused(400, [&] { put(objects_.key("wrong"), with(wrong(kind))); });
+    if (support.objects) ask_checksum_of_uploads(kind, support);
+  }
+
+  /// Amazon knows no composite CRC64NVME; older services know only composite CRC32C, and may take
+  /// the type that they do not know for that one.
+  void ask_checksum_of_uploads(ChecksumKind kind, ChecksumSupport& support) {
+    for (const bool composite : {false, true}) {
+      if (composite && kind == ChecksumKind::crc64nvme) return;
+      UploadedPart upload;
+      if (!accepted([&] { upload = begin("whole", kind, composite); })) continue;
+      const bool checks = refused(400, [&] {
+        s3::PartOptions options;
+        options.checksum = wrong(kind);
+        options.content_md5 = found_.needs_md5;
+        client_.upload_part(upload.key, upload.id, 1, as_bytes(kContent), options, stop_);
+      });
+      s3::CompleteOptions complete = completing(kind, composite);
+      if (!composite) complete.checksum = wrong(kind);
+      const bool whole = checks && !composite && refused(400, [&] { finish(upload, complete); });
+      // Done with the wrong value: there is nothing left to be completed.
+      if (checks && !composite && !whole) upload = begin("whole", kind, composite);
+      s3::PutResult made;
+      complete = completing(kind, composite);
+      if (checks && accepted([&] { made = finish(upload, complete); }) &&
+          (!composite || made.composite == s3::composite_checksum({right(kind)}))) {
+        support.parts = true;
+        support.composite = composite;
+        support.whole = whole;
+        return;
+      }
+      client_.abort_upload(upload.key, upload.id, stop_);
+    }
+  }
+
+  s3::CompleteOptions completing(std::optional<ChecksumKind> kind, bool composite) const {
+    s3::CompleteOptions out;
+    out.name_checksums = kind.has_value();
+    if (kind && !composite) out.checksum = right(*kind);
+    return out;
+  }
+  s3::PutResult finish(const UploadedPart& upload, const s3::CompleteOptions& options) {
+    return client_.complete_upload(upload.key, upload.id, {upload.part}, options, stop_);
+  }
+
   void ask_uploads() {
-    if (found_.checks_crc64) ask_checksums_of_uploads();
-    const auto made = begin("made", found_.checks_part_crc64);
-    s3::CompleteOptions plain_complete;
-    if (found_.checks_part_crc64) plain_complete.crc64 = crc64nvme(0, as_bytes(kContent));
-    const auto result = with_retry(policy_, stop_, [&] {
-      return client_.complete_upload(made.key, made.id, {made.part}, plain_complete, stop_);
-    });
+    const auto kind = found_.part_checksum();
+    const bool composite = kind && found_.of(*kind).composite;
+    s3::CompleteOptions complete = completing(kind, composite);
+    const auto made = begin("made", kind, composite);
+    const auto result = with_retry(policy_, stop_, [&] { return finish(made, complete); });
     const std::string expected = to_hex(md5(as_bytes(kContent)));
     found_.md5_etags = http::bare_etag(made.part.etag) == expected &&
                        multipart_etag({made.part.etag}) == http::bare_etag(result.etag);
 
-    const auto again = begin("made", found_.checks_part_crc64);
-    s3::CompleteOptions condition = plain_complete;
-    condition.if_none_match = true;
-    found_.complete_if_absent = refused_with(412, policy_, stop_, [&] {
-      client_.complete_upload(again.key, again.id, {again.part}, condition, stop_);
-    });
+    const auto again = begin("made", kind, composite);
+    complete.if_none_match = true;
+    found_.complete_if_absent = refused(412, [&] { finish(again, complete); });
     client_.abort_upload(again.key, again.id, stop_);
   }
 
-  void ask_checksums_of_uploads() {
-    const std::uint64_t right = crc64nvme(0, as_bytes(kContent));
-    Begun upload;
-    try {
-      upload = begin("whole", true);
-    } catch (const Error& e) {
-      if (e.http_status() != 400 && e.http_status() != 501) throw;
-      return;  // knows the checksum of objects, not that of uploads
-    }
-    found_.checks_part_crc64 = refused_with(400, policy_, stop_, [&] {
-      s3::PartOptions wrong;
-      wrong.crc64 = right ^ 1;
-      wrong.content_md5 = found_.needs_md5;
-      client_.upload_part(upload.key, upload.id, 1, as_bytes(kContent), wrong, stop_);
-    });
-    if (found_.checks_part_crc64)
-      found_.checks_whole_crc64 = refused_with(400, policy_, stop_, [&] {
-        s3::CompleteOptions wrong;
-        wrong.crc64 = right ^ 1;
-        client_.complete_upload(upload.key, upload.id, {upload.part}, wrong, stop_);
-      });
-    client_.abort_upload(upload.key, upload.id, stop_);
-  }
-
-  struct Begun {
-    std::string key, id;
-    s3::PartInfo part;
-  };
-  Begun begin(std::string_view what, bool crc64) {
-    Begun out;
-    out.key = key(what);
+  UploadedPart begin(std::string_view what, std::optional<ChecksumKind> kind, bool composite) {
+    UploadedPart out;
+    out.key = objects_.key(what);
     s3::CreateOptions create;
-    create.crc64 = crc64;
-    out.id = client_.create_upload(out.key, create, stop_);
-    uploads_.emplace_back(out.key, out.id);
+    create.checksum = kind;
+    create.composite = composite;
+    out.id = objects_.begin(out.key, create);
     s3::PartOptions part;
-    if (crc64) part.crc64 = crc64nvme(0, as_bytes(kContent));
+    if (kind) part.checksum = right(*kind);
     part.content_md5 = found_.needs_md5;
-    out.part = with_retry(policy_, stop_, [&] {
-      return client_.upload_part(out.key, out.id, 1, as_bytes(kContent), part, stop_);
-    });
+    try {
+      out.part = with_retry(policy_, stop_, [&] {
+        return client_.upload_part(out.key, out.id, 1, as_bytes(kContent), part, stop_);
+      });
+    } catch (const Error&) {
+      client_.abort_upload(out.key, out.id, stop_);
+      throw;
+    }
+    if (kind) out.part.checksum = part.checksum;
     return out;
   }
 
-  void clean_up() {
-    std::sort(keys_.begin(), keys_.end());
-    keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
-    for (const auto& key : keys_) client_.delete_object(key, stop_);
-  }
-
-  void clean_up_quietly() noexcept {
-    try {
-      for (const auto& [key, id] : uploads_) client_.abort_upload(key, id, {});
-      clean_up();
-    } catch (...) {
-      debug("could not remove probe objects at {}: {}", client_.uri(prefix_),
-            current_error().what());
-    }
-  }
-
   s3::Client& client_;
-  const std::string prefix_;
   const http::RetryPolicy& policy_;
   const std::stop_token& stop_;
+  ProbeObjects objects_;
   S3Capabilities found_;
-  std::vector<std::string> keys_;
-  std::vector<std::pair<std::string, std::string>> uploads_;
 };
 
 }  // namespace
+
+const ChecksumSupport& S3Capabilities::of(ChecksumKind kind) const {
+  return kind == ChecksumKind::crc64nvme ? crc64 : crc32c;
+}
+ChecksumSupport& S3Capabilities::of(ChecksumKind kind) {
+  return kind == ChecksumKind::crc64nvme ? crc64 : crc32c;
+}
+
+std::optional<ChecksumKind> S3Capabilities::object_checksum() const {
+  for (const ChecksumKind kind : s3::kChecksumKinds)
+    if (of(kind).objects) return kind;
+  for (const ChecksumKind kind : s3::kChecksumKinds)
+    if (of(kind).taken) return kind;
+  return std::nullopt;
+}
+
+bool S3Capabilities::checks_objects() const { return crc64.objects || crc32c.objects; }
+
+std::optional<ChecksumKind> S3Capabilities::part_checksum() const {
+  for (const ChecksumKind kind : s3::kChecksumKinds)
+    if (of(kind).parts) return kind;
+  return std::nullopt;
+}
 
 S3Capabilities probe_endpoint(s3::Client& client, const std::string& prefix,
                               const http::RetryPolicy& policy, const std::stop_token& stop) {

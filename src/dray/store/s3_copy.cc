@@ -10,7 +10,7 @@
 
 #include "dray/base/error.h"
 #include "dray/base/log.h"
-#include "dray/store/s3_upload.h"
+#include "dray/store/s3_complete.h"
 
 namespace dray {
 
@@ -29,37 +29,12 @@ s3::CopyOptions copy_options(S3Place& place, const StoredObject& from, const Obj
   return out;
 }
 
-/// Another object, none, or a server that cannot copy: the bytes must come from elsewhere.
-bool means_no_copy(const Error& e) {
-  return e.code() == Code::precondition || e.code() == Code::not_found ||
-         e.code() == Code::unsupported;
-}
+/// Whatever the service has against copying this object, its bytes can come from elsewhere; what
+/// stands against writing at all is then told by that.
+bool means_no_copy(const Error& e) { return e.http_status() >= 400 && !e.retryable(); }
 
 bool unchanged(S3Place& place, const StoredObject& from, const std::stop_token& stop) {
-  const auto there = place.head(from.key, stop);
-  return there && there->etag == from.etag && there->size == from.size;
-}
-
-std::optional<StoredObject> copy_whole(S3Place& place, const StoredObject& from,
-                                       const ObjectSpec& spec, const ExpectedContent& expected,
-                                       const std::stop_token& stop) {
-  auto options = copy_options(place, from, spec);
-  options.if_none_match = place.capabilities(stop).put_if_absent;
-  try {
-    with_retry(place.retry(), stop,
-               [&] { place.client().copy_object(place.full(spec.key), options, stop); });
-  } catch (const Error& e) {
-    if (!means_no_copy(e) && e.code() != Code::conflict) throw;
-    // Either the source has changed or the target is there; what is there tells.
-    return find_same(place, spec.key, expected, stop);
-  }
-  const auto made = place.head(spec.key, stop);
-  if (!made || made->size != spec.size || !unchanged(place, from, stop)) {
-    // What was copied may be another object than the one that was proved.
-    place.client().delete_object(place.full(spec.key), stop);
-    return std::nullopt;
-  }
-  return made;
+  return place.holds(from.key, from.etag, stop);
 }
 
 /// Copies all ranges, several at once; the first error ends it.
@@ -110,20 +85,14 @@ std::optional<StoredObject> copy_by_ranges(S3Place& place, const StoredObject& f
   create.headers = place.options().headers;
   const std::string key = place.full(spec.key);
   const std::string id = place.client().create_upload(key, create, stop);
-  const auto give_up = [&]() noexcept {
-    try {
-      place.client().abort_upload(key, id, {});
-    } catch (...) {
-      warn("could not abort the unfinished copy to {}: {}", place.uri(spec.key),
-           current_error().what());
-    }
-  };
+  const auto give_up = [&] { abort_quietly(place, spec.key, id); };
   try {
     auto options = copy_options(place, from, spec);
     options.headers.clear();  // they belong to the upload, not to its parts
-    const PartLayout ranges{spec.size, place.options().copy_range, false};
+    const std::uint64_t least = (spec.size + kMostParts - 1) / kMostParts;
+    const PartLayout ranges{spec.size, std::max(place.options().copy_range, least), false};
     auto parts = copy_ranges(place, options, key, id, ranges, stop);
-    for (auto& part : parts) part.crc64.reset();
+    for (auto& part : parts) part.checksum.reset();
     if (!unchanged(place, from, stop)) {
       give_up();
       return std::nullopt;
@@ -136,6 +105,34 @@ std::optional<StoredObject> copy_by_ranges(S3Place& place, const StoredObject& f
     if (means_no_copy(e) || e.code() == Code::verification) return std::nullopt;
     throw;
   }
+}
+
+std::optional<StoredObject> copy_whole(S3Place& place, const StoredObject& from,
+                                       const ObjectSpec& spec, const ExpectedContent& expected,
+                                       const std::stop_token& stop) {
+  auto options = copy_options(place, from, spec);
+  options.if_none_match = place.capabilities(stop).put_if_absent;
+  try {
+    with_retry(place.retry(), stop,
+               [&] { place.client().copy_object(place.full(spec.key), options, stop); });
+  } catch (const Error& e) {
+    if (!means_no_copy(e) && e.code() != Code::conflict) throw;
+    debug("{}: not copied in one request: {}", place.uri(spec.key), e.what());
+    // Either the source has changed or the target is there; what is there tells.
+    if (auto there = find_same(place, spec.key, expected, stop)) return there;
+    // Services have limits of their own.
+    if (e.http_status() != 400) return std::nullopt;
+    return copy_by_ranges(place, from, spec, expected, stop);
+  }
+  const auto made = place.look(spec.key, stop);
+  const bool right =
+      made && made->size == spec.size && same_checksum(*made, expected).value_or(true);
+  if (!right || !unchanged(place, from, stop)) {
+    // What was copied may be another object than the one that was proved.
+    place.client().delete_object(place.full(spec.key), stop);
+    return std::nullopt;
+  }
+  return place.describe(spec.key, *made);
 }
 
 }  // namespace

@@ -17,12 +17,20 @@ namespace dray {
 namespace {
 
 constexpr std::uint64_t kPartUnit = 8 * kMiB;
-constexpr std::uint64_t kMostParts = 9'000;  // of 10,000, so that a rounding never ends beyond
 constexpr std::string_view kSha256Field = "dray-sha256";
 
 std::string name_of(const s3::ClientOptions& options) {
   return fmt::format("{}{}/{}", options.endpoint.url.origin(), options.endpoint.url.path,
                      options.bucket);
+}
+
+std::string checksums_text(const S3Capabilities& found) {
+  const auto kind = found.part_checksum();
+  if (!kind) return found.checks_objects() ? "of objects only" : "none";
+  const ChecksumSupport& support = found.of(*kind);
+  return s3::checksum_name(*kind) + (support.whole       ? " of parts and objects"
+                                     : support.composite ? " of parts"
+                                                         : " in part");
 }
 
 }  // namespace
@@ -53,10 +61,10 @@ S3Capabilities S3Place::capabilities(const std::stop_token& stop) {
   if (found_) return *found_;
   found_ = probe_endpoint(client_, full(".dray/probe/"), retry(), stop);
   cache_.remember(cache_name_, *found_);
-  debug("{}: checksums {}, whole objects {}, MD5 {}, conditional put {}, conditional complete {}",
-        cache_name_, found_->checks_crc64, found_->checks_whole_crc64, found_->checks_md5,
-        found_->put_if_absent, found_->complete_if_absent);
-  if (!found_->checks_crc64 && !found_->checks_md5)
+  debug("{}: checksums {}, MD5 {}, conditional put {}, conditional complete {}", cache_name_,
+        checksums_text(*found_), found_->checks_md5, found_->put_if_absent,
+        found_->complete_if_absent);
+  if (!found_->checks_objects() && !found_->checks_md5)
     warn("{} checks no checksum of what it is sent; sizes and ETags are compared instead",
          cache_name_);
   return *found_;
@@ -68,11 +76,25 @@ bool S3Place::known() {
   return found_.has_value();
 }
 
+RangeCopySupport S3Place::range_copies(const StoredObject& from, const std::stop_token& stop) {
+  S3Capabilities can = capabilities(stop);
+  if (can.range_copies.asked) return can.range_copies;
+  can.range_copies = probe_range_copies(client_, full(".dray/probe/"), can, full(from.key),
+                                        from.etag, retry(), stop);
+  debug("{}: copies of ranges {}, pinned {}, with checksums {}", cache_name_,
+        can.range_copies.works, can.range_copies.if_match, can.range_copies.checksums);
+  const std::lock_guard lock(mutex_);
+  found_ = can;
+  cache_.remember(cache_name_, can);
+  return can.range_copies;
+}
+
 s3::PutOptions S3Place::put_options(const S3Capabilities& can, Bytes bytes) const {
   s3::PutOptions out;
   out.headers = options_.headers;
-  if (can.takes_crc64) out.crc64 = crc64nvme(0, bytes);
-  out.content_md5 = can.needs_md5 || (!can.checks_crc64 && can.checks_md5);
+  if (const auto kind = can.object_checksum()) out.checksum = s3::checksum_of(*kind, bytes);
+  out.content_md5 =
+      options_.content_md5 || can.needs_md5 || (!can.checks_objects() && can.checks_md5);
   return out;
 }
 
@@ -85,30 +107,51 @@ s3::Metadata S3Place::metadata(const ObjectSpec& spec, const std::string& sha256
 }
 
 StoredObject S3Place::describe(const std::string& key, const s3::ObjectInfo& info) const {
-  return {key, info.size, info.etag, info.crc64, info.metadata};
+  std::optional<std::uint64_t> crc64;
+  if (info.checksum && info.checksum->kind == s3::ChecksumKind::crc64nvme)
+    crc64 = info.checksum->value;
+  return {key, info.size, info.etag, crc64, info.metadata};
 }
 
 std::optional<StoredObject> S3Place::head(const std::string& key, const std::stop_token& stop) {
-  const auto info = client_.head_object(full(key), stop);
+  const auto info = look(key, stop);
   if (!info) return std::nullopt;
   return describe(key, *info);
 }
 
-bool same_content(S3Place& place, const StoredObject& there, const ExpectedContent& expected,
+std::optional<s3::ObjectInfo> S3Place::look(const std::string& key, const std::stop_token& stop) {
+  return client_.head_object(full(key), stop);
+}
+
+bool S3Place::holds(const std::string& key, const std::string& etag, const std::stop_token& stop) {
+  const auto there = look(key, stop);
+  return there && there->etag == etag;
+}
+
+std::optional<bool> same_checksum(const s3::ObjectInfo& there, const ExpectedContent& expected) {
+  if (!there.checksum) return std::nullopt;
+  if (there.checksum->kind == s3::ChecksumKind::crc64nvme && expected.crc64)
+    return there.checksum->value == *expected.crc64;
+  if (expected.checksum && expected.checksum->kind == there.checksum->kind)
+    return there.checksum == expected.checksum;
+  return std::nullopt;
+}
+
+bool same_content(S3Place& place, const s3::ObjectInfo& there, const ExpectedContent& expected,
                   const std::stop_token& stop) {
   if (there.size != expected.size) return false;
-  if (there.crc64 && expected.crc64) return *there.crc64 == *expected.crc64;
-  // An equal ETag is proof, another none: it depends on how the object was cut.
+  if (const auto same = same_checksum(there, expected)) return *same;
+  // Equal ones are proof, others none: they depend on how the object was cut.
   if (!expected.etag.empty() && http::bare_etag(there.etag) == expected.etag) return true;
+  if (!expected.composite.empty() && there.composite == expected.composite) return true;
   Sha256 sha;
   std::uint64_t crc = 0;
   Buffer buffer(static_cast<std::size_t>(std::min<std::uint64_t>(there.size, 8 * kMiB)));
   for (std::uint64_t at = 0; at < there.size;) {
     const auto piece = MutableBytes(buffer).first(
         static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), there.size - at)));
-    with_retry(place.retry(), stop, [&] {
-      place.client().get_range(place.full(there.key), there.etag, at, piece, stop);
-    });
+    with_retry(place.retry(), stop,
+               [&] { place.client().get_range(there.key, there.etag, at, piece, stop); });
     sha.update(piece);
     crc = crc64nvme(crc, piece);
     at += piece.size();
@@ -120,9 +163,9 @@ bool same_content(S3Place& place, const StoredObject& there, const ExpectedConte
 std::optional<StoredObject> find_same(S3Place& place, const std::string& key,
                                       const ExpectedContent& expected,
                                       const std::stop_token& stop) {
-  auto there = place.head(key, stop);
+  const auto there = place.look(key, stop);
   if (!there) return std::nullopt;
-  if (same_content(place, *there, expected, stop)) return there;
+  if (same_content(place, *there, expected, stop)) return place.describe(key, *there);
   throw Error(Code::conflict, "other content is already there")
       .on("publish", place.uri(key))
       .from(place.options().client.side)

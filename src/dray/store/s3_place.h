@@ -8,16 +8,21 @@
 #include <string>
 
 #include "dray/s3/client.h"
+#include "dray/store/endpoint_cache.h"
 #include "dray/store/probe.h"
 #include "dray/store/store.h"
 
 namespace dray {
+
+/// Of an object; S3 allows 10,000, and a rounding must never end beyond.
+inline constexpr std::uint64_t kMostParts = 9'000;
 
 struct S3StoreOptions {
   s3::ClientOptions client;  // with the bucket
   std::string prefix;        // "a/b", without '/' at either end; "" = none
   s3::HeaderList
       headers;  // x-amz-* for every object that is made: encryption, storage class, tagging
+  bool content_md5 = false;                  // also where the endpoint checks better checksums
   std::filesystem::path endpoint_cache;      // "" = nothing is remembered between processes
   std::uint64_t min_part_size = 32 * kMiB;   // a multiple of 8 MiB
   std::uint64_t max_single_copy = 5 * kGiB;  // larger objects are copied by ranges
@@ -44,12 +49,19 @@ class S3Place {
   /// Whether capabilities() would not ask the endpoint.
   bool known();
 
+  /// The same of copies of ranges; `from` is what is copied from if the endpoint must be asked.
+  RangeCopySupport range_copies(const StoredObject& from, const std::stop_token& stop);
+
   /// Options for an object of known bytes, with the checks that the endpoint honours.
   s3::PutOptions put_options(const S3Capabilities& can, Bytes bytes) const;
   /// Content type and metadata of an object; its SHA-256 is added where known.
   s3::Metadata metadata(const ObjectSpec& spec, const std::string& sha256) const;
   StoredObject describe(const std::string& key, const s3::ObjectInfo& info) const;
   std::optional<StoredObject> head(const std::string& key, const std::stop_token& stop);
+  /// The same with all that the service states.
+  std::optional<s3::ObjectInfo> look(const std::string& key, const std::stop_token& stop);
+  /// Whether the key still holds the object of this ETag.
+  bool holds(const std::string& key, const std::string& etag, const std::stop_token& stop);
 
  private:
   const S3StoreOptions options_;
@@ -66,12 +78,17 @@ struct ExpectedContent {
   std::string sha256;  // "" if not known
   std::optional<std::uint64_t> crc64;
   std::string etag;  // bare; what it would be if made as we make it, "" if not known
+  /// What it would have if made as we make it: one of the whole, or a composite one.
+  std::optional<s3::Checksum> checksum = {};
+  std::string composite = {};
 };
 
 /// Whether the stored object has the expected content, by the cheapest proof there is: size, the
 /// store's checksum, the ETag; else all of it is read.
-bool same_content(S3Place& place, const StoredObject& there, const ExpectedContent& expected,
+bool same_content(S3Place& place, const s3::ObjectInfo& there, const ExpectedContent& expected,
                   const std::stop_token& stop);
+/// Only by checksums of the whole; nullopt if none is known on both sides.
+std::optional<bool> same_checksum(const s3::ObjectInfo& there, const ExpectedContent& expected);
 /// The object under the key, if its content is as expected; nullopt if there is none; other content
 /// is Code::conflict.
 std::optional<StoredObject> find_same(S3Place& place, const std::string& key,

@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "dray/base/error.h"
+#include "dray/base/log.h"
+#include "dray/base/similar.h"
 #include "dray/store/dir_files.h"
 
 namespace dray {
@@ -22,6 +26,40 @@ void step(S3Place& place, std::string_view what, std::string_view permission, Ca
     if (!refused) throw;
     throw Error(e).hint(fmt::format("the credentials may not {}: they need {} on {}", what,
                                     permission, place.client().uri(place.options().prefix)));
+  }
+}
+
+/// The buckets that the credentials may list; none where they may list none.
+std::vector<std::string> buckets(S3Place& place, const std::stop_token& stop) {
+  try {
+    return place.client().list_buckets(stop);
+  } catch (const Error& e) {
+    if (e.code() == Code::cancelled) throw;
+    debug("the buckets cannot be listed: {}", e.what());
+    return {};
+  }
+}
+
+std::string missing_bucket_hint(S3Place& place, const std::stop_token& stop) {
+  const std::string& bucket = place.client().bucket();
+  const s3::Endpoint endpoint = place.client().endpoint();
+  std::string make = "aws s3 mb s3://" + bucket;
+  make += endpoint.aws ? " --region " + endpoint.region
+                       : " --endpoint-url " + s3::service_url(endpoint).shown();
+  const std::string close =
+      nearest(bucket, buckets(place, stop), std::max<std::size_t>(2, bucket.size() / 4));
+  if (close.empty())
+    return fmt::format("check its name and the endpoint {}, or make it: {}", endpoint.url.origin(),
+                       make);
+  return fmt::format("did you mean s3://{}? If not, make it: {}", close, make);
+}
+
+void check_exists(S3Place& place, const std::stop_token& stop) {
+  try {
+    place.client().head_bucket(stop);
+  } catch (const Error& e) {
+    if (e.code() != Code::not_found) throw;
+    throw Error(e).hint(missing_bucket_hint(place, stop));
   }
 }
 
@@ -49,7 +87,7 @@ void check_writes(S3Place& place, const S3Capabilities& can, const std::stop_tok
 }  // namespace
 
 void check_bucket(S3Place& place, const std::stop_token& stop) {
-  step(place, "list the bucket", "s3:ListBucket", [&] { place.client().head_bucket(stop); });
+  step(place, "list the bucket", "s3:ListBucket", [&] { check_exists(place, stop); });
   // HeadBucket may be allowed where listing is not, and servers of models list.
   step(place, "list the bucket", "s3:ListBucket", [&] {
     s3::ListQuery query;

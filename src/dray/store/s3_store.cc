@@ -63,8 +63,11 @@ StoredObject S3Store::create(const ObjectSpec& spec, Bytes bytes, const std::str
   options.if_none_match = can.put_if_absent;
   try {
     const auto made = place_->client().put_object(place_->full(spec.key), bytes, options, stop);
-    const bool proved = can.put_if_absent && (can.checks_crc64 || can.checks_md5);
-    if (proved) return {spec.key, spec.size, made.etag, made.crc64, options.metadata};
+    if (can.put_if_absent && (can.checks_objects() || can.checks_md5))
+      return place_->describe(spec.key, {.size = spec.size,
+                                         .etag = made.etag,
+                                         .checksum = made.checksum,
+                                         .metadata = options.metadata});
   } catch (const Error& e) {
     if (e.code() != Code::precondition) {
       // Done or not: the same again finds out.
@@ -83,6 +86,23 @@ std::optional<StoredObject> S3Store::copy(const StoredObject& from, const Object
                                           const std::stop_token& stop) {
   throw_if_stopped(stop);
   return copy_in_bucket(*place_, from, spec, stop);
+}
+
+std::optional<CutLimits> S3Store::range_copies(const StoredObject& from, std::uint64_t object_size,
+                                               const std::stop_token& stop) {
+  throw_if_stopped(stop);
+  // Amazon copies ranges only of larger objects.
+  if (from.size <= s3::kMinPartSize) return std::nullopt;
+  try {
+    if (!place_->range_copies(from, stop).works) return std::nullopt;
+  } catch (const Error& e) {
+    if (e.code() == Code::precondition || e.code() == Code::not_found) return std::nullopt;
+    throw;
+  }
+  // At least twice the least: what is cut in two must not come out too short.
+  constexpr std::uint64_t kLeast = s3::kMinPartSize;
+  return CutLimits{kLeast, std::max(layout(object_size).part_size, 2 * kLeast),
+                   std::max(place_->options().copy_range, 2 * kLeast), kMostParts};
 }
 
 std::optional<StoredObject> S3Store::stat(const std::string& key, const std::stop_token& stop) {

@@ -28,6 +28,8 @@ class S3Store : public Store {
   /// In one request, or by ranges above 5 GiB. Retries its requests.
   std::optional<StoredObject> copy(const StoredObject& from, const ObjectSpec& spec,
                                    const std::stop_token& stop) override;
+  std::optional<CutLimits> range_copies(const StoredObject& from, std::uint64_t object_size,
+                                        const std::stop_token& stop) override;
   std::optional<StoredObject> stat(const std::string& key, const std::stop_token& stop) override;
   std::vector<Listed> list(const std::string& prefix, const std::stop_token& stop) override;
   std::vector<std::string> list_names(const std::string& prefix,

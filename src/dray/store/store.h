@@ -15,16 +15,21 @@
 
 namespace dray {
 
-/// How an object is cut into parts; a function of its size and the store only, so that a later run
-/// agrees.
+/// How an object is cut into parts: evenly, which is a function of its size and the store only, so
+/// that a later run agrees; or as ObjectSpec::part_ends says.
 struct PartLayout {
   std::uint64_t object_size = 0;
-  std::uint64_t part_size = 0;  // a multiple of 8 MiB; > 0
-  bool in_order = false;        // parts must be put ascending, one at a time
+  std::uint64_t part_size = 0;           // a multiple of 8 MiB; > 0. Of uneven parts: the largest
+  bool in_order = false;                 // parts must be put ascending, one at a time
+  std::vector<std::uint64_t> ends = {};  // of uneven parts, ascending; empty = cut evenly
   std::uint64_t count() const {
+    if (!ends.empty()) return ends.size();
     return object_size == 0 ? 1 : (object_size + part_size - 1) / part_size;
   }
-  ByteRange part(std::uint64_t index) const;  // index from 0
+  ByteRange part(std::uint64_t index) const;           // index from 0
+  std::uint64_t index_of(std::uint64_t offset) const;  // of the part that holds this byte
+  /// Tells uneven cuts apart; 0 = even.
+  std::uint64_t cut() const;
 };
 
 struct ObjectSpec {
@@ -34,6 +39,27 @@ struct ObjectSpec {
   std::string content_type = "application/octet-stream";
   std::vector<std::pair<std::string, std::string>>
       metadata;  // names lower-case, values printable ASCII
+  /// Where its parts end, for Upload::put_copy; empty = cut evenly. Within the limits that
+  /// Store::range_copies gave: cut_parts() (cuts.h) makes such.
+  std::vector<std::uint64_t> part_ends = {};
+};
+
+/// `even`, or as the object wants to be cut; Code::internal where its parts do not make it up.
+PartLayout layout_for(const ObjectSpec& spec, PartLayout even);
+
+/// A range of an object that the store holds, pinned by its ETag.
+struct StoredRange {
+  std::string key, etag;
+  ByteRange range;
+  bool operator==(const StoredRange&) const = default;
+};
+
+/// How parts of an object may be cut that is made partly of what the store holds.
+struct CutLimits {
+  std::uint64_t min_part = 0;  // of all but the last
+  std::uint64_t max_put = 0;   // of a part whose bytes are put
+  std::uint64_t max_copy = 0;  // of a part that is copied
+  std::uint64_t max_count = 0;
 };
 
 /// One finished part. `crc64` is CRC64NVME of its bytes; `etag` is what the store answered ("" if
@@ -50,6 +76,7 @@ struct SavedUpload {
   std::string id;  // the store's upload id, or a temporary name
   std::uint64_t part_size = 0;
   std::vector<PutPart> parts;  // acknowledged and hashed by the transfer that saved this
+  std::uint64_t cut = 0;       // PartLayout::cut(); an upload that is cut otherwise is not taken up
 };
 
 /// An object as the store holds it.
@@ -86,6 +113,12 @@ class Upload {
   /// May throw Rewind in an in-order store.
   virtual PutPart put(std::uint64_t index, Bytes bytes, std::uint64_t crc64,
                       const std::stop_token& stop) = 0;
+  /// Makes a part of bytes that the store holds, moving none through this process. The caller knows
+  /// their CRC64; where it has the bytes themselves (else empty) the store can prove the copy with
+  /// less. nullopt if it cannot be had so, also because the source has changed: then put() them.
+  /// One try. Only where the upload was begun with part_ends, after Store::range_copies.
+  virtual std::optional<PutPart> put_copy(std::uint64_t index, const StoredRange& from, Bytes bytes,
+                                          std::uint64_t crc64, const std::stop_token& stop);
   /// Makes the object from exactly these parts, in order, and proves it (size, checksums). An
   /// object already there with the same content is success; other content is Code::conflict.
   /// Settles lost replies by reading back.
@@ -140,6 +173,12 @@ class Store {
   /// that the content is the same. Existing content at the new key: as Upload::commit.
   virtual std::optional<StoredObject> copy(const StoredObject& from, const ObjectSpec& spec,
                                            const std::stop_token& stop) = 0;
+
+  /// Whether parts of an object of so many bytes may be ranges of `from`, and how it is to be cut
+  /// then; nullopt if not. Asks an S3 endpoint once, by copying the beginning of `from` to a
+  /// throw-away key.
+  virtual std::optional<CutLimits> range_copies(const StoredObject& from, std::uint64_t object_size,
+                                                const std::stop_token& stop);
 
   virtual std::optional<StoredObject> stat(const std::string& key, const std::stop_token& stop) = 0;
   /// All objects whose key begins with `prefix`, sorted by key (bytewise); dray's own records below
