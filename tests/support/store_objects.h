@@ -7,7 +7,6 @@
 #include "dray/base/bytes.h"
 #include "dray/base/crc.h"
 #include "dray/base/digest.h"
-#include "dray/store/cuts.h"
 #include "dray/store/store.h"
 
 namespace dray::test {

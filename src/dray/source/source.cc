@@ -78,4 +78,17 @@ std::string read_small(Source& source, const FileEntry& file, std::uint64_t limi
   }
 }
 
+Buffer read_head(Source& source, const FileEntry& file, std::uint64_t bytes,
+                 const std::stop_token& stop) {
+  Buffer out(static_cast<std::size_t>(std::min(bytes, file.size)));
+  for (http::Retrier retrier{http::RetryPolicy{}};;) {
+    try {
+      if (!out.empty()) source.read(file, 0, out, stop);
+      return out;
+    } catch (const Error& error) {
+      retrier.failed(error, stop);
+    }
+  }
+}
+
 }  // namespace dray

@@ -51,4 +51,8 @@ class Source {
 std::string read_small(Source& source, const FileEntry& file, std::uint64_t limit,
                        const std::stop_token& stop);
 
+/// The first bytes of a file, at most its size; read with retries, and not proved.
+Buffer read_head(Source& source, const FileEntry& file, std::uint64_t bytes,
+                 const std::stop_token& stop);
+
 }  // namespace dray

@@ -140,6 +140,9 @@ std::string state_prefix(std::string_view name, std::string_view version) {
 std::string eval_prefix(std::string_view name, std::string_view version) {
   return fmt::format(".dray/evals/{}/{}/", name, version);
 }
+std::string ranges_key(std::string_view name, std::string_view version) {
+  return fmt::format(".dray/ranges/{}/{}.txt", name, version);
+}
 std::string transfer_prefix(std::string_view id) { return fmt::format(".dray/transfers/{}/", id); }
 std::string journal_key(std::string_view id, std::string_view writer) {
   return fmt::format(".dray/transfers/{}/{}.json", id, writer);

@@ -42,7 +42,9 @@ std::string state_prefix(std::string_view name,
                          std::string_view version);  // .dray/states/{name}/{version}/
 std::string eval_prefix(std::string_view name,
                         std::string_view version);  // .dray/evals/{name}/{version}/
-std::string transfer_prefix(std::string_view id);   // .dray/transfers/{id}/
+std::string ranges_key(std::string_view name,
+                       std::string_view version);  // .dray/ranges/{name}/{version}.txt
+std::string transfer_prefix(std::string_view id);  // .dray/transfers/{id}/
 std::string journal_key(std::string_view id, std::string_view writer);  // …/{writer}.json
 /// Marks a store of a later layout than 1; absent in layout 1.
 std::string layout_key();  // .dray/layout.json

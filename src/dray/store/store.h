@@ -40,7 +40,7 @@ struct ObjectSpec {
   std::vector<std::pair<std::string, std::string>>
       metadata;  // names lower-case, values printable ASCII
   /// Where its parts end, for Upload::put_copy; empty = cut evenly. Within the limits that
-  /// Store::range_copies gave: cut_parts() (cuts.h) makes such.
+  /// Store::range_copies gave: cut_at_pieces() (cuts.h) makes such.
   std::vector<std::uint64_t> part_ends = {};
 };
 

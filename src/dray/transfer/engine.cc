@@ -93,7 +93,7 @@ void Engine::Impl::prepare(const TransferPlan& plan, const std::vector<JournalOb
   plan_ = &plan;
   std::uint64_t largest = 0;
   for (const auto& object : plan.objects) {
-    const PartLayout layout = store_.layout(object.spec.size);
+    const PartLayout layout = layout_for(object.spec, store_.layout(object.spec.size));
     const std::uint64_t part = std::min(layout.part_size, layout.object_size);
     largest = std::max(largest, object.transform ? part + options_.block : part);
   }
@@ -101,7 +101,8 @@ void Engine::Impl::prepare(const TransferPlan& plan, const std::vector<JournalOb
     pool_ = BufferPool(largest);  // one part is the least that a transfer needs
   ordered_ = !source_.random_access();
   for (const auto& object : plan.objects) {
-    objects_.push_back(std::make_unique<ObjectRun>(plan, object, store_.layout(object.spec.size)));
+    objects_.push_back(std::make_unique<ObjectRun>(
+        plan, object, layout_for(object.spec, store_.layout(object.spec.size))));
     ObjectRun& run = *objects_.back();
     run.by_parts = ordered_;
     if (object.transform) run.transform.emplace();
@@ -122,7 +123,11 @@ void Engine::Impl::take_up(ObjectRun& object, const JournalObject& known) {
     progress_.file_done(object.plan->label, object.plan->spec.size);
     return;
   }
-  if (known.upload.part_size != object.layout.part_size) return;
+  if (known.upload.part_size != object.layout.part_size ||
+      known.upload.cut != object.layout.cut()) {
+    object.useless_id = known.upload.id;
+    return;
+  }
   object.saved_id = known.upload.id;
   object.saved_parts = known.upload.parts;
   object.saved_hash = known.hash;
@@ -226,6 +231,7 @@ std::vector<JournalObject> Engine::Impl::state() const {
     } else {
       known.upload.id = object->saved_id;
       known.upload.part_size = object->layout.part_size;
+      known.upload.cut = object->layout.cut();
       known.upload.parts = object->saved_parts;
       if (object->upload) {
         known.upload.id = object->upload->id();

@@ -1,6 +1,7 @@
 // Opening objects and chunks, and filling chunks with blocks.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "dray/base/crc.h"
 #include "dray/base/failpoint.h"
@@ -81,8 +82,11 @@ void Engine::Impl::open_object(ObjectRun& object) {
   }
   std::unique_ptr<Upload> upload;
   std::vector<PutPart> present;
+  if (const std::string id = std::exchange(object.useless_id, ""); !id.empty())
+    with_retries(failures, [&] { store_.abandon({plan.spec.key, id}, stop); });
   if (!object.single()) {
-    const SavedUpload saved{object.saved_id, object.layout.part_size, object.saved_parts};
+    const SavedUpload saved{object.saved_id, object.layout.part_size, object.saved_parts,
+                            object.layout.cut()};
     upload = with_retries(failures, [&] {
       return store_.begin(plan.spec, saved.id.empty() ? nullptr : &saved, stop);
     });
@@ -120,7 +124,7 @@ void Engine::Impl::took_up(const Lock&, ObjectRun& object, const std::vector<Put
   object.saved_hash = saved;
   object.frontier = saved->offset;
   object.next_chunk = saved->offset == object.input_size ? object.parts.size()
-                                                         : saved->offset / object.layout.part_size;
+                                                         : object.layout.index_of(saved->offset);
   std::uint64_t kept = 0;
   for (std::uint64_t i = 0; i < object.next_chunk; ++i) {
     if (object.parts[i].stored)
@@ -157,8 +161,7 @@ bool Engine::Impl::open_some_chunk(const Lock& lock) {
 bool Engine::Impl::open_chunk(const Lock& lock, ObjectRun& object, std::uint64_t index,
                               bool for_hash) {
   if (object.chunks.contains(index)) return false;  // still leaving after an earlier use
-  const std::uint64_t size = object.chunk_size(options_.block);
-  const ByteRange range{index * size, std::min(size, object.input_size - index * size)};
+  const ByteRange range = object.chunk_range(index, options_.block);
   if (object.transform && !reserve_output(lock, object)) return false;
   auto buffer = pool_.take(range.length);
   if (!buffer && !for_hash && steal_for(lock, object)) buffer = pool_.take(range.length);

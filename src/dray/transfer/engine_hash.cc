@@ -68,8 +68,7 @@ void Engine::Impl::advance(Lock& lock, ObjectRun& object) {
 /// within one chunk.
 Bytes Engine::Impl::at_frontier(const ObjectRun& object, Chunk*& chunk) const {
   if (object.frontier == object.input_size) return {};
-  const std::uint64_t size = object.chunk_size(options_.block);
-  const auto it = object.chunks.find(object.frontier / size);
+  const auto it = object.chunks.find(object.chunk_of(object.frontier, options_.block));
   if (it == object.chunks.end()) return {};
   chunk = const_cast<Chunk*>(&it->second);
   const std::uint64_t from = object.frontier - chunk->range.offset;

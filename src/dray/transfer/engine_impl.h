@@ -96,10 +96,12 @@ class Engine::Impl {
   void put_due(const Lock& lock, ObjectRun& object, Chunk& chunk);
   void pump_in_order(const Lock&, ObjectRun& object);
   void put_part(ObjectRun& object, Chunk& chunk);
+  std::optional<PutPart> copy_part(ObjectRun& object, const Chunk& chunk, Bytes bytes);
   void part_stored(Lock& lock, ObjectRun& object, Chunk& chunk, const PutPart& part);
   void rewound(const Lock& lock, ObjectRun& object, Chunk& chunk, std::uint64_t offset);
   void seal_if_ready(const Lock&, ObjectRun& object);
   void commit(ObjectRun& object);
+  void send_all(ObjectRun& object);
 
   // engine_ordered.cc: sources that give bytes only in order
   void feed_in_order();

@@ -1,11 +1,25 @@
 // Storing parts, and making objects of them.
 #include <algorithm>
 
+#include "dray/base/crc.h"
 #include "dray/base/failpoint.h"
 #include "dray/base/log.h"
 #include "dray/transfer/engine_impl.h"
 
 namespace dray {
+
+namespace {
+
+/// Uneven parts are recorded like one piece.
+void as_a_whole(ObjectResult& result, const PartLayout& layout) {
+  std::uint64_t crc = 0;
+  for (std::size_t i = 0; i < result.part_crc64.size(); ++i)
+    crc = crc64nvme_combine(crc, result.part_crc64[i], layout.part(i).length);
+  result.part_size = 0;
+  result.part_crc64 = {crc};
+}
+
+}  // namespace
 
 void Engine::Impl::put_worker() {
   Lock lock(mutex_);
@@ -49,17 +63,31 @@ void Engine::Impl::put_part(ObjectRun& object, Chunk& chunk) {
   int failures = chunk.failures;
   try {
     const Bytes bytes = chunk.buffer.bytes().first(static_cast<std::size_t>(chunk.range.length));
-    const PutPart part = with_retries(failures, [&] {
-      return object.upload->put(chunk.index, bytes, chunk.crc, stop_.get_token());
-    });
+    auto part = with_retries(failures, [&] { return copy_part(object, chunk, bytes); });
+    if (part) {
+      progress_.reused(chunk.range.length);
+    } else {
+      part = with_retries(failures, [&] {
+        return object.upload->put(chunk.index, bytes, chunk.crc, stop_.get_token());
+      });
+      progress_.stored(chunk.range.length);
+    }
     failpoint("part-put");
-    progress_.stored(chunk.range.length);
     Lock lock(mutex_);
-    part_stored(lock, object, chunk, part);
+    part_stored(lock, object, chunk, *part);
   } catch (const Rewind& rewind) {
     Lock lock(mutex_);
     rewound(lock, object, chunk, rewind.offset);
   }
+}
+
+/// Makes the part of bytes that the store holds already; nullopt if it holds none such.
+std::optional<PutPart> Engine::Impl::copy_part(ObjectRun& object, const Chunk& chunk, Bytes bytes) {
+  const ObjectPlan& plan = *object.plan;
+  if (!plan.reusable || object.send_all) return std::nullopt;
+  const auto from = plan.reusable->find(digest_pieces(bytes, chunk.range.offset, plan.piece_ends));
+  if (!from) return std::nullopt;
+  return object.upload->put_copy(chunk.index, *from, bytes, chunk.crc, stop_.get_token());
 }
 
 void Engine::Impl::part_stored(Lock& lock, ObjectRun& object, Chunk& chunk, const PutPart& part) {
@@ -101,7 +129,8 @@ void Engine::Impl::rewound(const Lock& lock, ObjectRun& object, Chunk& chunk,
   progress_.retried();
   chunk.putting = false;
   object.in_order_busy = false;
-  const std::uint64_t next = offset / object.layout.part_size;
+  const std::uint64_t next =
+      offset < object.layout.object_size ? object.layout.index_of(offset) : object.parts.size();
   for (std::uint64_t i = next; i < object.parts.size(); ++i) {
     const bool was_stored = object.parts[i].stored.has_value();
     object.parts[i].stored.reset();
@@ -133,6 +162,20 @@ void Engine::Impl::seal_if_ready(const Lock&, ObjectRun& object) {
   cv_.notify_all();
 }
 
+/// A copy came out as other bytes, and what was made of it is gone: once more, without copies.
+void Engine::Impl::send_all(ObjectRun& object) {
+  progress_.retried();
+  int failures = 0;
+  auto upload = with_retries(
+      failures, [&] { return store_.begin(object.plan->spec, nullptr, stop_.get_token()); });
+  Lock lock(mutex_);
+  object.upload = std::move(upload);
+  object.send_all = true;
+  for (Part& part : object.parts) part.stored.reset();
+  drain(lock, object);
+  restart_if_drained(lock, object);
+}
+
 void Engine::Impl::commit(ObjectRun& object) {
   const std::stop_token stop = stop_.get_token();
   const ObjectPlan& plan = *object.plan;
@@ -158,10 +201,19 @@ void Engine::Impl::commit(ObjectRun& object) {
       result.part_crc64.push_back(part.stored->crc64);
     }
     result.part_size = object.layout.part_size;
-    result.etag = with_retries(failures, [&] {
-                    return object.upload->commit(parts, result.sha256, stop);
-                  }).etag;
+    try {
+      result.etag = with_retries(failures, [&] {
+                      return object.upload->commit(parts, result.sha256, stop);
+                    }).etag;
+    } catch (const Error& e) {
+      if (e.code() != Code::verification || !plan.reusable || object.send_all) throw;
+      warn("{}; all of it is sent", e.what());
+      send_all(object);
+      return;
+    }
+    if (!object.layout.ends.empty()) as_a_whole(result, object.layout);
   }
+  result.ranges = object.hasher->ranges();
   failpoint("after-commit");
   Lock lock(mutex_);
   for (auto& [index, chunk] : object.chunks) pool_.give(std::move(chunk.buffer));

@@ -10,6 +10,8 @@ namespace dray {
 
 InputHasher::InputHasher(const TransferPlan& plan, const ObjectPlan& object)
     : plan_(plan), object_(object), separate_unit_(!object.plain()) {
+  if (object.digests != ObjectPlan::Digests::none && !separate_unit_)
+    pieces_.emplace(object.spec.size, object.digests == ObjectPlan::Digests::tensors);
   begin_units();
 }
 
@@ -36,6 +38,7 @@ void InputHasher::feed(Bytes bytes) {
     const Bytes now =
         bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, bytes.size())));
     whole_.update(now);
+    if (pieces_) pieces_->feed(now);
     if (const auto* source = std::get_if<SourceSegment>(&segment)) {
       if (unit_sha_) unit_sha_->update(now);
       if (unit_git_) unit_git_->update(now);
@@ -74,6 +77,10 @@ void InputHasher::end_unit(const FileEntry& unit) {
 
 std::string InputHasher::sha256() const { return whole_.hex(); }
 
+std::vector<RangeDigest> InputHasher::ranges() const {
+  return pieces_ ? pieces_->digests() : std::vector<RangeDigest>();
+}
+
 std::optional<SavedHash> InputHasher::save() const {
   if (separate_unit_ || unit_git_ || offset_ == 0) return std::nullopt;
   return SavedHash{offset_, whole_.save()};
@@ -87,6 +94,7 @@ bool InputHasher::restore(const SavedHash& saved) {
   const bool complete = saved.offset == unit.size;
   if (complete && !unit.digests.sha256.empty() && sha->hex() != unit.digests.sha256) return false;
   whole_ = *sha;
+  pieces_.reset();
   offset_ = saved.offset;
   segment_ = complete ? 1 : 0;
   in_segment_ = complete ? 0 : saved.offset;

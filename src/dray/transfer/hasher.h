@@ -10,6 +10,7 @@
 #include "dray/base/digest.h"
 #include "dray/transfer/journal.h"
 #include "dray/transfer/plan.h"
+#include "dray/transfer/range_hasher.h"
 
 namespace dray {
 
@@ -25,6 +26,8 @@ class InputHasher {
   void feed(Bytes bytes);
   /// The whole input was fed: SHA-256 of it.
   std::string sha256() const;
+  /// Digests of the pieces, where the plan asks for them; none after restore().
+  std::vector<RangeDigest> ranges() const;
   /// State to go on from at offset(); only plain objects whose publisher states a SHA-256 (or
   /// nothing) have one.
   std::optional<SavedHash> save() const;
@@ -44,6 +47,7 @@ class InputHasher {
   bool separate_unit_;  // the unit's SHA-256 is not the whole's
   std::optional<Sha256> unit_sha_;
   std::optional<GitBlobSha1> unit_git_;
+  std::optional<RangeHasher> pieces_;
 };
 
 }  // namespace dray

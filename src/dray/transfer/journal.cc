@@ -84,6 +84,8 @@ Json object_json(const JournalObject& object) {
     out["upload"] = {{"id", object.upload.id},
                      {"part_size", object.upload.part_size},
                      {"parts", parts_json(object.upload.parts)}};
+  if (!object.upload.id.empty() && object.upload.cut != 0)
+    out["upload"]["cut"] = hex64(object.upload.cut);
   if (object.hash) out["hash"] = {{"offset", object.hash->offset}, {"sha256", object.hash->sha256}};
   if (object.done) {
     Json crcs = Json::array();
@@ -104,6 +106,7 @@ JournalObject object_of(const Json& json, std::string_view what) {
     object.upload.id = get_string(upload, "id", what);
     object.upload.part_size = get_u64(upload, "part_size", what);
     object.upload.parts = parts_of(get_array(upload, "parts", what), what);
+    if (upload.contains("cut")) object.upload.cut = crc_field(upload["cut"], what);
   }
   if (json.contains("hash")) {
     const Json& hash = get_object(json, "hash", what);

@@ -2,12 +2,14 @@
 // lock unless said otherwise.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dray/base/error.h"
@@ -64,9 +66,9 @@ enum class ObjectState {
 struct ObjectRun {
   ObjectRun(const TransferPlan& transfer, const ObjectPlan& object, PartLayout part_layout)
       : plan(&object),
-        layout(part_layout),
+        layout(std::move(part_layout)),
         input_size(object.input_size()),
-        parts(part_layout.count()),
+        parts(layout.count()),
         hasher(std::make_unique<InputHasher>(transfer, object)) {}
 
   const ObjectPlan* plan;
@@ -95,17 +97,25 @@ struct ObjectRun {
   std::optional<TransformState> transform;
   std::string saved_id;  // upload to be taken up, from the journal
   std::vector<PutPart> saved_parts;
+  std::string useless_id;  // upload of the journal that was cut otherwise
+  bool send_all = false;   // nothing is copied any more: a copy came out wrong
   std::optional<ObjectResult> result;
 
   bool by_parts = false;  // constant: made by an upload even if it has one part only
   /// One part, made by Store::create.
   bool single() const { return parts.size() == 1 && (!by_parts || layout.object_size == 0); }
-  /// Bytes of input a chunk holds.
-  std::uint64_t chunk_size(std::uint64_t block) const {
-    return plan->transform ? block : layout.part_size;
-  }
+  /// The input is cut into chunks: a transform's into blocks, others as the object into parts.
   std::uint64_t chunk_count(std::uint64_t block) const {
-    return (input_size + chunk_size(block) - 1) / chunk_size(block);
+    if (input_size == 0) return 0;
+    return plan->transform ? (input_size + block - 1) / block : layout.count();
+  }
+  ByteRange chunk_range(std::uint64_t index, std::uint64_t block) const {
+    if (!plan->transform) return layout.part(index);
+    return {index * block, std::min(block, input_size - index * block)};
+  }
+  /// The chunk that holds this byte of the input.
+  std::uint64_t chunk_of(std::uint64_t offset, std::uint64_t block) const {
+    return plan->transform ? offset / block : layout.index_of(offset);
   }
   bool all_stored() const {
     for (const auto& part : parts)

@@ -10,8 +10,10 @@
 #include <variant>
 #include <vector>
 
+#include "dray/model/range_digests.h"
 #include "dray/model/snapshot.h"
 #include "dray/store/store.h"
+#include "dray/transfer/stored_ranges.h"
 #include "dray/transfer/transform.h"
 
 namespace dray {
@@ -46,6 +48,14 @@ struct ObjectPlan {
   std::vector<std::uint64_t> copy_part_crc64;  // what is known of it, for the manifest
   std::uint64_t copy_part_size = 0;
 
+  /// Digests of its pieces are wanted in the result; only for plain objects. They are told of
+  /// tensors if it is a safetensors file.
+  enum class Digests { none, pieces, tensors } digests = Digests::none;
+  /// Parts whose bytes are found here are copied inside the store, not sent. Then spec.part_ends
+  /// are some of `piece_ends`.
+  std::shared_ptr<const StoredRanges> reusable;
+  std::vector<std::uint64_t> piece_ends;
+
   std::uint64_t input_size() const;
   /// One whole unit and nothing else: the object's SHA-256 is the unit's.
   bool plain() const;
@@ -76,10 +86,11 @@ struct ObjectResult {
   std::string key;
   std::uint64_t size = 0;
   std::string sha256;
-  std::uint64_t part_size = 0;  // 0 = made in one piece
-  std::vector<std::uint64_t> part_crc64;
+  std::uint64_t part_size = 0;            // 0 = made in one piece, or of uneven parts
+  std::vector<std::uint64_t> part_crc64;  // then one, of the whole
   std::string etag;
-  bool moved = true;  // false: was there, or was copied inside the store
+  bool moved = true;                     // false: was there, or was copied inside the store
+  std::vector<RangeDigest> ranges = {};  // where asked for; none of what an earlier run hashed
 };
 
 }  // namespace dray

@@ -21,7 +21,8 @@ Journal sample() {
   journal.keys = {"model-data/llama/1.0.0/a", "model-data/llama/1.0.0/b"};
   JournalObject begun;
   begun.key = journal.keys[0];
-  begun.upload = {"upload-1", 1000, {{0, 1000, 0xAE8B14860A799888, "\"e0\""}, {3, 17, 1, ""}}};
+  begun.upload = {
+      "upload-1", 1000, {{0, 1000, 0xAE8B14860A799888, "\"e0\""}, {3, 17, 1, ""}}, 0xC07};
   begun.hash = SavedHash{1000, "state"};
   JournalObject done;
   done.key = journal.keys[1];
@@ -36,6 +37,7 @@ TEST(Journal, ReadsWhatItWrites) {
   EXPECT_EQ(to_json_text(read), text);
   ASSERT_NE(read.find("model-data/llama/1.0.0/a"), nullptr);
   EXPECT_EQ(read.find("model-data/llama/1.0.0/a")->upload.parts[0].crc64, 0xAE8B14860A799888);
+  EXPECT_EQ(read.find("model-data/llama/1.0.0/a")->upload.cut, 0xC07U);
   EXPECT_EQ(read.find("model-data/llama/1.0.0/b")->done->moved, false);
   EXPECT_EQ(read.find("model-data/llama/1.0.0/c"), nullptr);
 }
