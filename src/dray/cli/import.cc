@@ -40,6 +40,7 @@ Json result_json(const ImportResult& result, const ImportRequest& request,
                  const std::string& registry) {
   Json json = release_json(result.manifest, result.uri, result.changed);
   json["bytes_fetched"] = result.stats.fetched;
+  json["bytes_stored"] = result.stats.stored;
   json["bytes_reused"] = result.stats.reused;
   json["retries"] = result.stats.retries;
   json["seconds"] = static_cast<double>(result.stats.elapsed.count()) / 1000;

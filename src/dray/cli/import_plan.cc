@@ -97,6 +97,7 @@ Json plan_json(const ImportPlan& plan) {
           {"files", std::move(files)},
           {"bytes", total_of(plan)},
           {"bytes_to_fetch", plan.bytes_to_fetch},
+          {"bytes_shared_at_most", plan.bytes_shared_at_most},
           {"left_out", std::move(left_out)},
           {"problems", plan.choice.problems},
           {"weights", plan.choice.weights},
@@ -153,6 +154,10 @@ void print_plan(Output& out, const ImportPlan& plan, const ImportRequest& reques
        {"commit", origin.commit},
        {"to fetch", fmt::format("{} of {}, {}", human_size(plan.bytes_to_fetch),
                                 human_size(total_of(plan)), count_of(plan.files.size(), "file"))},
+       {"to send", plan.bytes_shared_at_most == 0
+                       ? ""
+                       : fmt::format("{} at most, less what an earlier version has",
+                                     human_size(plan.bytes_to_fetch))},
        {"time", time_text(plan, request)},
        {"GPU memory",
         plan.gpu_bytes == 0 ? "" : human_size(plan.gpu_bytes) + " to serve it (estimate)"},

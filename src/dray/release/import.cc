@@ -33,6 +33,7 @@ std::vector<std::pair<std::string, std::string>> object_metadata(const ImportPla
 
 /// Weights first, largest first; then the rest; index and config last.
 TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan) {
+  const bool share = request.store->properties().server_copy;
   const std::string prefix = release_prefix(plan.name, plan.version, request.place);
   TransferPlan transfer;
   for (const PlannedFile& file : plan.files) {
@@ -49,6 +50,7 @@ TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan)
       object.copy_part_crc64 = file.known.part_crc64;
       object.copy_part_size = file.known.part_size;
     }
+    if (share) digest_ranges(object);
     transfer.units.push_back(file.entry);
     transfer.objects.push_back(std::move(object));
   }
@@ -130,6 +132,7 @@ bool make_release(const ImportRequest& request, const ImportPlan& plan, Progress
   transfer_request.prefix = release_prefix(plan.name, plan.version, request.place);
   progress.phase("checking the store");
   check_store(request, plan, stop);
+  share_ranges(transfer_request.plan, *request.source, *request.store, plan.shared, stop);
   progress.phase("claiming");
   Transfer transfer(std::move(transfer_request), stop);
   // Another writer may have finished between our plan and our claim.
@@ -144,9 +147,11 @@ bool make_release(const ImportRequest& request, const ImportPlan& plan, Progress
     return false;
   }
   progress.phase("transferring");
-  result.manifest = manifest_of(request, plan, transfer.run(stop));
+  const std::vector<ObjectResult> objects = transfer.run(stop);
+  result.manifest = manifest_of(request, plan, objects);
   progress.phase("publishing");
   check_prefix(*request.store, result.manifest, request.place, stop);
+  save_range_record(*request.store, result.manifest, objects, plan.shared, stop);
   failpoint("before-publish");
   const bool changed = publish_manifest(*request.store, result.manifest, stop);
   failpoint("after-publish");

@@ -12,6 +12,7 @@
 #include "dray/model/manifest.h"
 #include "dray/model/selection.h"
 #include "dray/registry/registry.h"
+#include "dray/release/shared_ranges.h"
 #include "dray/source/source.h"
 #include "dray/store/catalog.h"
 #include "dray/store/layout.h"
@@ -58,8 +59,10 @@ struct ImportPlan {
   std::vector<PlannedFile> files;
   std::optional<Manifest> existing;  // the release is already complete
   std::uint64_t bytes_to_fetch = 0;
-  HfConfig config;              // empty fields where there is no config.json
-  std::uint64_t gpu_bytes = 0;  // estimate to serve it, 0 if unknown
+  std::vector<SharedFile> shared;  // files of earlier versions that ranges may be copied from
+  std::uint64_t bytes_shared_at_most = 0;  // of files that are fetched
+  HfConfig config;                         // empty fields where there is no config.json
+  std::uint64_t gpu_bytes = 0;             // estimate to serve it, 0 if unknown
 };
 
 struct ImportResult {

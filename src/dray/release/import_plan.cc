@@ -242,6 +242,10 @@ void plan_files(const ImportRequest& request, ImportPlan& plan,
       file.known = *held;
     } else {
       plan.bytes_to_fetch += entry.size;
+      if (!plan.shared.empty() && entry.size >= kWorthSharing) {
+        plan.bytes_shared_at_most += entry.size;
+        file.detail = "what is as in " + plan.shared.front().release + " is not sent";
+      }
     }
     plan.files.push_back(std::move(file));
   }
@@ -299,6 +303,8 @@ ImportPlan plan_import(const ImportRequest& request, const std::stop_token& stop
   digest_if_it_may_be_known(request, plan, own, stop);
   choose_version(request, plan, own, stop);
   plan.uri = request.store->serving_uri(release_prefix(plan.name, plan.version, request.place));
+  if (!plan.existing && request.store->properties().server_copy && request.source->random_access())
+    plan.shared = shared_files(*request.store, own, request.place, stop);
   plan_files(
       request, plan,
       plan.existing ? std::vector<Manifest>() : manifests_to_copy_from(request, plan, own, stop));

@@ -70,6 +70,7 @@ void purge(Store& store, const VersionChange& change, bool yes, std::vector<Left
                  fmt::format("files of a release that {} removed at {}", removal.actor,
                              rfc3339(removal.time)),
                  delete_files(store, removal, yes, stop)});
+  if (yes) store.state().remove(ranges_key(change.name, change.version), stop);
   if (yes) append_version_change(store, next_change(change, VersionState::purged), last.seq, stop);
 }
 

@@ -121,6 +121,7 @@ TEST_F(ReleaseRemove, ARemovedVersionIsNotPublishedAgain) {
 
 TEST_F(ReleaseRemove, PurgeWaitsForTheGraceByBothClocks) {
   publish("1.0.0");
+  store.plant(ranges_key("llama", "1.0.0"), "digests of its ranges");
   remove("1.0.0");
   EXPECT_THAT(purge(), IsEmpty()) << "this machine's clock is ahead";
   store.advance(std::chrono::hours(2));
@@ -131,7 +132,9 @@ TEST_F(ReleaseRemove, PurgeWaitsForTheGraceByBothClocks) {
   EXPECT_EQ(told[0].transfer, "llama:1.0.0");
   EXPECT_GT(told[0].bytes, 0u);
   EXPECT_THAT(files("1.0.0"), SizeIs(2)) << "only told";
+  EXPECT_TRUE(store.content(ranges_key("llama", "1.0.0")));
   EXPECT_THAT(purge(), SizeIs(1));
+  EXPECT_FALSE(store.content(ranges_key("llama", "1.0.0")));
   EXPECT_THAT(files("1.0.0"), IsEmpty());
   EXPECT_EQ(state("1.0.0"), VersionState::purged);
   EXPECT_THAT(purge(), IsEmpty());
