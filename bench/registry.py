@@ -1,7 +1,7 @@
 """`dray serve` beside Kubeflow's own Model Registry on PostgreSQL, both with durable writes.
 
-    bench/registry.py [--models 10000] [--versions 5] [--seconds 5] [--clients 1,8,64]
-                      [--dray build/release/dray] [--peers .peers] [--only dray]
+    .peers/venv/bin/python bench/registry.py [--models 10000] [--versions 5] [--seconds 5] [--clients 1,8,64]
+        [--dray build/release/dray] [--peers .peers] [--only dray]
 
 Needs wrk, and the real server as `./test --full interop` sets it up. Both are filled through their
 API with the same models, then each question is put to the two in turn. Prints one table in Markdown.
