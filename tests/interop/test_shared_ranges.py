@@ -120,9 +120,12 @@ def record_of(text, data):
 
 
 def test_a_wrong_record_never_makes_wrong_bytes(dray, hub, s3, tmp_path):
-    bucket, key = s3.new_bucket(), ".dray/ranges/grows/1.0.0.txt"
+    bucket, key = s3.new_bucket(), ".dray/ranges/grows/1.0.1.txt"
     dray = dray.with_settings(**s3.settings())
     tensors = some_tensors(8)
+    hub.add(NAME, model(tensors))
+    dray("import", f"hf://{NAME}", "--to", f"s3://{bucket}")
+    change(tensors, [5])
     old = model(tensors)
     hub.add(NAME, old)
     dray("import", f"hf://{NAME}", "--to", f"s3://{bucket}")
@@ -134,7 +137,7 @@ def test_a_wrong_record_never_makes_wrong_bytes(dray, hub, s3, tmp_path):
     s3.client().put_object(Bucket=bucket, Key=key, Body=record_of(text, new[WEIGHTS]).encode())
     hub.add(NAME, new)
     result = dray("import", f"hf://{NAME}", "--to", f"s3://{bucket}", "--json").json
-    assert result["version"] == "1.0.1" and result["bytes_stored"] >= TENSOR
-    dray("verify", "grows:1.0.1", "--store", f"s3://{bucket}")
-    check_pulled(dray, bucket, "1.0.1", new, tmp_path / "pulled")
+    assert result["version"] == "1.0.2" and result["bytes_stored"] >= TENSOR
+    dray("verify", "grows:1.0.2", "--store", f"s3://{bucket}")
+    check_pulled(dray, bucket, "1.0.2", new, tmp_path / "pulled")
     assert not [name for name in objects(s3, bucket) if name.startswith(".dray/probe/")]

@@ -33,7 +33,7 @@ std::vector<std::pair<std::string, std::string>> object_metadata(const ImportPla
 
 /// Weights first, largest first; then the rest; index and config last.
 TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan) {
-  const bool share = request.store->properties().server_copy;
+  const bool share = request.store->properties().server_copy && plan.has_versions;
   const std::string prefix = release_prefix(plan.name, plan.version, request.place);
   TransferPlan transfer;
   for (const PlannedFile& file : plan.files) {
@@ -132,7 +132,9 @@ bool make_release(const ImportRequest& request, const ImportPlan& plan, Progress
   transfer_request.prefix = release_prefix(plan.name, plan.version, request.place);
   progress.phase("checking the store");
   check_store(request, plan, stop);
-  share_ranges(transfer_request.plan, *request.source, *request.store, plan.shared, stop);
+  progress.phase("looking what earlier versions hold");
+  const auto shared = read_ranges(*request.store, plan.shared, request.transfer, stop);
+  share_ranges(transfer_request.plan, *request.source, *request.store, shared, stop);
   progress.phase("claiming");
   Transfer transfer(std::move(transfer_request), stop);
   // Another writer may have finished between our plan and our claim.
@@ -151,7 +153,7 @@ bool make_release(const ImportRequest& request, const ImportPlan& plan, Progress
   result.manifest = manifest_of(request, plan, objects);
   progress.phase("publishing");
   check_prefix(*request.store, result.manifest, request.place, stop);
-  save_range_record(*request.store, result.manifest, objects, plan.shared, stop);
+  save_range_record(*request.store, result.manifest, objects, shared, stop);
   failpoint("before-publish");
   const bool changed = publish_manifest(*request.store, result.manifest, stop);
   failpoint("after-publish");

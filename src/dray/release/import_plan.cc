@@ -303,8 +303,9 @@ ImportPlan plan_import(const ImportRequest& request, const std::stop_token& stop
   digest_if_it_may_be_known(request, plan, own, stop);
   choose_version(request, plan, own, stop);
   plan.uri = request.store->serving_uri(release_prefix(plan.name, plan.version, request.place));
+  plan.has_versions = !own.empty();
   if (!plan.existing && request.store->properties().server_copy && request.source->random_access())
-    plan.shared = shared_files(*request.store, own, request.place, stop);
+    plan.shared = shared_files(*request.store, own, plan.choice.files, request.place, stop);
   plan_files(
       request, plan,
       plan.existing ? std::vector<Manifest>() : manifests_to_copy_from(request, plan, own, stop));

@@ -9,6 +9,7 @@
 #include "dray/model/reference.h"
 #include "dray/store/cuts.h"
 #include "dray/store/layout.h"
+#include "dray/transfer/digest_objects.h"
 #include "dray/transfer/range_hasher.h"
 
 namespace dray {
@@ -79,6 +80,45 @@ std::optional<CutLimits> limits_of(Store& store, const StoredObject& from, std::
   }
 }
 
+ObjectPlan::Digests digests_for(std::string_view path) {
+  return is_safetensors(path) ? ObjectPlan::Digests::tensors : ObjectPlan::Digests::pieces;
+}
+
+/// Those of the release's files whose successors are among `files`, and that no record tells of.
+void add_unrecorded(std::vector<SharedFile>& out, const Manifest& release,
+                    const std::vector<FileEntry>& files, std::string_view place) {
+  const std::string prefix = release_prefix(release.name, release.version, place);
+  for (const FileEntry& next : files) {
+    const ManifestFile* file = release.find(next.path);
+    if (file == nullptr || std::min(file->size, next.size) < kWorthSharing ||
+        file->sha256 == next.digests.sha256)
+      continue;
+    if (std::any_of(out.begin(), out.end(),
+                    [&](const SharedFile& f) { return f.ranges.path == file->path; }))
+      continue;
+    out.push_back({Reference{release.name, release.version, ""}.text(),
+                   {prefix + file->path, file->size, file->etag, std::nullopt, {}},
+                   {file->path, file->size, file->sha256, {}}});
+  }
+}
+
+/// By reading the file where it lies.
+std::vector<RangeDigest> digests_of(Store& store, const SharedFile& file,
+                                    const TransferOptions& options, const std::stop_token& stop) {
+  Progress unseen;
+  const ObjectToRead object{.label = file.ranges.path,
+                            .key = file.object.key,
+                            .etag = file.object.etag,
+                            .size = file.object.size,
+                            .digests = digests_for(file.ranges.path)};
+  auto found = std::move(digest_objects(store, {object}, options, unseen, stop).front());
+  if (found.sha256 != file.ranges.sha256)
+    throw Error(Code::verification, "it is not what its manifest says")
+        .on("read", file.object.key)
+        .from(Side::destination);
+  return std::move(found.ranges);
+}
+
 /// The unit that is the whole object, if ranges of it may be copied.
 const FileEntry* worth_sharing(const TransferPlan& plan, const ObjectPlan& object) {
   if (!object.plain() || object.copy_from || object.spec.size < kWorthSharing) return nullptr;
@@ -88,7 +128,8 @@ const FileEntry* worth_sharing(const TransferPlan& plan, const ObjectPlan& objec
 }  // namespace
 
 std::vector<SharedFile> shared_files(Store& store, const std::vector<Manifest>& versions,
-                                     std::string_view place, const std::stop_token& stop) {
+                                     const std::vector<FileEntry>& files, std::string_view place,
+                                     const std::stop_token& stop) {
   std::vector<SharedFile> out;
   int records = 0;
   for (auto it = versions.rbegin(); it != versions.rend() && records < kMostRecords; ++it) {
@@ -103,6 +144,25 @@ std::vector<SharedFile> shared_files(Store& store, const std::vector<Manifest>& 
                      {prefix + file->path, file->size, file->etag, std::nullopt, {}},
                      std::move(ranges)});
     }
+  }
+  if (!versions.empty()) add_unrecorded(out, versions.back(), files, place);
+  return out;
+}
+
+std::vector<SharedFile> read_ranges(Store& store, std::vector<SharedFile> files,
+                                    const TransferOptions& options, const std::stop_token& stop) {
+  std::vector<SharedFile> out;
+  for (SharedFile& file : files) {
+    if (file.ranges.ranges.empty()) {
+      try {
+        file.ranges.ranges = digests_of(store, file, options, stop);
+      } catch (const Error& e) {
+        if (e.code() == Code::cancelled) throw;
+        warn("nothing is copied from {}: {}", file.object.key, e.what());
+        continue;
+      }
+    }
+    out.push_back(std::move(file));
   }
   return out;
 }
@@ -127,8 +187,7 @@ void share_ranges(TransferPlan& plan, Source& source, Store& store,
 
 void digest_ranges(ObjectPlan& object) {
   if (object.spec.size < kWorthSharing) return;
-  object.digests =
-      is_safetensors(object.label) ? ObjectPlan::Digests::tensors : ObjectPlan::Digests::pieces;
+  object.digests = digests_for(object.label);
 }
 
 void save_range_record(Store& store, const Manifest& manifest,

@@ -127,7 +127,10 @@ std::vector<ObjectResult> digest_objects(Store& store, const std::vector<ObjectT
   for (const auto& object : objects)
     files.push_back({object.key, object.size, {"", object.git_sha1_of}});
   TransferPlan plan = reading_plan(files);
-  for (std::size_t i = 0; i < objects.size(); ++i) plan.objects[i].label = objects[i].label;
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    plan.objects[i].label = objects[i].label;
+    plan.objects[i].digests = objects[i].digests;
+  }
   StoredObjects source(store, objects);
   Nowhere nowhere(objects);
   Engine engine(source, nowhere, options, progress);

@@ -22,6 +22,7 @@ struct ObjectToRead {
   std::uint64_t part_size =
       0;  // part boundaries of part_crc64 in the result; 0 = one for the whole object
   std::string git_sha1_of;  // not empty: also prove this git blob id
+  ObjectPlan::Digests digests = ObjectPlan::Digests::none;  // of its pieces
 };
 
 /// SHA-256 and part CRC64s of each object as it lies in the store, in order. Objects that change or
