@@ -138,7 +138,7 @@ TEST_F(S3StoreTest, AnUploadWithCrc32cIsTakenUp) {
     }
     open();
     const auto upload = store_->begin(spec_of("w", bytes_), &saved, kGo);
-    auto parts = upload->present();
+    auto parts = upload->present(kGo);
     ASSERT_THAT(parts, SizeIs(1));
     parts.push_back(put_part(*upload, bytes_, 1));
     upload->commit(parts, sha256_, kGo);
@@ -320,7 +320,7 @@ TEST_F(S3StoreTest, ManyPagesOfPartsAreRead) {
     saved = {upload->id(), upload->layout().part_size, put_all(*upload, bytes_)};
   }
   const auto upload = store_->begin(spec_of("w", bytes_), &saved, kGo);
-  EXPECT_THAT(upload->present(), SizeIs(2));
+  EXPECT_THAT(upload->present(kGo), SizeIs(2));
   upload->commit(saved.parts, sha256_, kGo);
   EXPECT_EQ(stored("w"), as_text(bytes_));
 }
@@ -355,7 +355,7 @@ TEST_F(S3StoreTest, APartListedTwiceWithDifferentContentDoesNotCount) {
     answer.body.insert(begin, first);
   });
   const auto upload = store_->begin(spec_of("w", bytes_), &saved, kGo);
-  const auto present = upload->present();
+  const auto present = upload->present(kGo);
   ASSERT_THAT(present, SizeIs(1));
   EXPECT_EQ(present[0].index, 1u);
 }

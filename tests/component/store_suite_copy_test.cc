@@ -128,7 +128,7 @@ TEST_P(StoreCopySuite, AnotherProcessGoesOn) {
   static_cast<void>(store_->range_copies(old_, new_bytes_.size(), kGo));
   const auto up = store_->begin(spec_, &saved, kGo);
   EXPECT_EQ(up->id(), saved.id);
-  auto parts = up->present();
+  auto parts = up->present(kGo);
   ASSERT_THAT(parts, SizeIs(2));
   for (std::uint64_t i = 2; i < parts_.size(); ++i) parts.push_back(make(*up, i));
   commit(*up, parts);
@@ -144,9 +144,9 @@ TEST_P(StoreCopySuite, AnUploadThatIsCutOtherwiseIsNotTakenUp) {
   ObjectSpec other = spec_;
   other.part_ends[0] += 1;
   const auto up = store_->begin(other, &saved, kGo);
-  EXPECT_THAT(up->present(), IsEmpty());
+  EXPECT_THAT(up->present(kGo), IsEmpty());
   saved.cut = 0;
-  EXPECT_THAT(store_->begin(spec_, &saved, kGo)->present(), IsEmpty());
+  EXPECT_THAT(store_->begin(spec_, &saved, kGo)->present(kGo), IsEmpty());
   for (const auto& left : store_->unfinished("", kGo)) store_->abandon(left, kGo);
 }
 

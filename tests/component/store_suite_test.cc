@@ -136,7 +136,7 @@ TEST_P(StoreSuite, UploadOfManyPartsInAnyOrder) {
   const Buffer bytes = content(1, 2);
   const auto up = store_->begin(spec_of("model-data/m/1/w.safetensors", bytes), nullptr, kGo);
   ASSERT_EQ(up->layout().count(), 3u);
-  EXPECT_THAT(up->present(), IsEmpty());
+  EXPECT_THAT(up->present(kGo), IsEmpty());
   std::vector<PutPart> parts(3);
   const std::vector<std::uint64_t> order = up->layout().in_order
                                                ? std::vector<std::uint64_t>{0, 1, 2}
@@ -203,7 +203,7 @@ TEST_P(StoreSuite, AnUploadIsTakenUpByAnotherProcess) {
   store_ = place_->open();
   const auto up = store_->begin(spec_of("k/resume", bytes), &saved, kGo);
   EXPECT_EQ(up->id(), saved.id);
-  auto parts = up->present();
+  auto parts = up->present(kGo);
   ASSERT_THAT(parts, SizeIs(2));
   EXPECT_EQ(parts[0].index, 0u);
   EXPECT_EQ(parts[1].crc64, saved.parts[1].crc64);
@@ -224,7 +224,7 @@ TEST_P(StoreSuite, APartThatChangedMeanwhileDoesNotCount) {
   }
   if (!place_->spoil_part("k/spoiled", saved.id, saved.parts[1])) GTEST_SKIP();
   const auto up = place_->open()->begin(spec_of("k/spoiled", bytes), &saved, kGo);
-  const auto parts = up->present();
+  const auto parts = up->present(kGo);
   ASSERT_THAT(parts, SizeIs(2));
   EXPECT_EQ(parts[0].index, 0u);
   EXPECT_EQ(parts[1].index, 2u);
@@ -241,7 +241,7 @@ TEST_P(StoreSuite, APartThatTheJournalDoesNotKnowIsPutAgain) {
     put_part(*up, wrong, 1);  // acknowledged, but the process died before it was saved
   }
   const auto up = store_->begin(spec_of("k/unsaved", bytes), &saved, kGo);
-  auto parts = up->present();
+  auto parts = up->present(kGo);
   ASSERT_THAT(parts, SizeIs(1));
   if (!up->layout().in_order) {
     parts.push_back(put_part(*up, bytes, 1));
@@ -264,7 +264,7 @@ TEST_P(StoreSuite, AnUploadThatIsGoneBeginsAnew) {
   }
   EXPECT_THAT(store_->unfinished("", kGo), IsEmpty());
   const auto up = store_->begin(spec_of("k/gone", bytes), &saved, kGo);
-  EXPECT_THAT(up->present(), IsEmpty());
+  EXPECT_THAT(up->present(kGo), IsEmpty());
   const StoredObject made = up->commit(put_all(*up, bytes), Sha256::hex_of(bytes), kGo);
   EXPECT_EQ(read("k/gone", bytes.size(), made.etag), bytes);
 }
@@ -275,10 +275,10 @@ TEST_P(StoreSuite, AnUploadOfAnotherObjectIsNotTakenUp) {
   SavedUpload saved{other->id(), other->layout().part_size, {put_part(*other, bytes, 0)}};
   const auto up = store_->begin(spec_of("k/mine", bytes), &saved, kGo);
   EXPECT_NE(up->id(), saved.id);
-  EXPECT_THAT(up->present(), IsEmpty());
+  EXPECT_THAT(up->present(kGo), IsEmpty());
   saved.part_size *= 2;
   const auto resized = store_->begin(spec_of("k/other", bytes), &saved, kGo);
-  EXPECT_THAT(resized->present(), IsEmpty());
+  EXPECT_THAT(resized->present(kGo), IsEmpty());
   for (const auto& left : store_->unfinished("", kGo)) store_->abandon(left, kGo);
 }
 

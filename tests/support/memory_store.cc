@@ -90,9 +90,9 @@ class MemoryStore::MemoryUpload : public Upload {
   PartLayout layout() const override { return layout_for(spec_, store_.layout(spec_.size)); }
   std::string id() const override { return id_; }
 
-  std::vector<PutPart> present() override {
+  std::vector<PutPart> present(const std::stop_token& stop) override {
     const MemoryCall call{"present", spec_.key, 0, 0};
-    const auto fault = store_.enter(call, {});
+    const auto fault = store_.enter(call, stop);
     std::vector<PutPart> out;
     {
       const std::lock_guard lock(store_.mutex_);
@@ -177,7 +177,9 @@ class MemoryStore::MemoryUpload : public Upload {
         const auto object = store_.objects_.find(spec_.key);
         if (object == store_.objects_.end() ||
             Sha256::hex_of(as_bytes(object->second.bytes)) != sha256)
-          throw Error(Code::not_found, "the upload is gone").on("commit", spec_.key);
+          throw Error(Code::not_found, "the upload is gone")
+              .on("commit", spec_.key)
+              .from(Side::destination);
         out = store_.describe(spec_.key, object->second);
       } else {
         const std::string bytes = joined(found->second, parts);

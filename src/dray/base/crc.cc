@@ -1,5 +1,6 @@
 #include "dray/base/crc.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -204,6 +205,15 @@ std::uint64_t crc64nvme(std::uint64_t crc, Bytes bytes) {
 
 std::uint64_t crc64nvme_combine(std::uint64_t a, std::uint64_t b, std::uint64_t length_b) {
   return Field64::shift(a, length_b) ^ b;
+}
+
+std::uint64_t crc64nvme_join(std::span<const std::uint64_t> parts, std::uint64_t part_size,
+                             std::uint64_t size) {
+  if (parts.empty()) return 0;
+  std::uint64_t crc = parts[0];
+  for (std::size_t i = 1; i < parts.size(); ++i)
+    crc = crc64nvme_combine(crc, parts[i], std::min(part_size, size - i * part_size));
+  return crc;
 }
 
 std::uint32_t crc32c_portable(std::uint32_t crc, Bytes bytes) {

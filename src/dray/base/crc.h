@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "dray/base/bytes.h"
 
@@ -15,6 +16,10 @@ std::uint64_t crc64nvme(std::uint64_t crc, Bytes bytes);
 std::uint64_t crc64nvme_portable(std::uint64_t crc, Bytes bytes);
 /// CRC of `a` followed by `b`, from the CRC of each and the length of `b` in bytes. O(log length).
 std::uint64_t crc64nvme_combine(std::uint64_t a, std::uint64_t b, std::uint64_t length_b);
+/// CRC of `size` bytes from those of its parts, in order; all have `part_size` bytes except the
+/// last. No parts: of nothing.
+std::uint64_t crc64nvme_join(std::span<const std::uint64_t> parts, std::uint64_t part_size,
+                             std::uint64_t size);
 
 /// CRC-32C (Castagnoli), reflected 0x82F63B78, check("123456789") = 0xE3069283; chainable. SSE4.2
 /// where present.

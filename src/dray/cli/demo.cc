@@ -111,7 +111,7 @@ ImportResult import_model(Context& context, Stage& stage, const DemoHub& hub) {
   request.note = note_of("demonstration");
   request.transfer = context.transfer_options();
   ShownProgress shown(context, source->name());
-  const ImportPlan plan = plan_import(request, context.stop());
+  const ImportPlan plan = plan_import(request, shown.get(), context.stop());
   ImportResult result = run_import(request, plan, shown.get(), context.stop());
   if (result.registry_error) throw *result.registry_error;
   return result;

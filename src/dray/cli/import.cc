@@ -92,7 +92,7 @@ int run(Context& context) {
   {
     ShownProgress shown(context, source->name());
     try {
-      plan = plan_import(request, context.stop());
+      plan = plan_import(request, shown.get(), context.stop());
       if (!context.args().flag("dry-run")) {
         for (const auto& left_out : plan.choice.left_out)
           info("left out: {}", left_out_text(left_out));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
 
 #include "dray/base/failpoint.h"
 #include "dray/base/time.h"
@@ -29,6 +30,19 @@ std::vector<std::pair<std::string, std::string>> object_metadata(const ImportPla
     metadata.emplace_back("commit", plan.snapshot.origin.commit);
   if (!file.digests.sha256.empty()) metadata.emplace_back("sha256", file.digests.sha256);
   return metadata;
+}
+
+/// Files of equal content move once; the store copies the others, where that moves no bytes
+/// through this process.
+void find_twins(TransferPlan& plan) {
+  std::map<std::string_view, std::size_t> first;  // by SHA-256
+  for (std::size_t i = 0; i < plan.objects.size(); ++i) {
+    ObjectPlan& object = plan.objects[i];
+    if (object.copy_from || object.spec.sha256.empty() || object.spec.size < kWorthCopying)
+      continue;
+    const auto [there, is_first] = first.emplace(object.spec.sha256, i);
+    if (!is_first) object.same_as = there->second;
+  }
 }
 
 /// Weights first, largest first; then the rest; index and config last.
@@ -58,6 +72,7 @@ TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan)
                    [](const ObjectPlan& a, const ObjectPlan& b) {
                      return a.rank != b.rank ? a.rank < b.rank : a.spec.size > b.spec.size;
                    });
+  if (request.store->properties().server_copy) find_twins(transfer);
   return transfer;
 }
 
@@ -101,6 +116,12 @@ Manifest manifest_of(const ImportRequest& request, const ImportPlan& plan,
   return manifest;
 }
 
+std::uint64_t total_bytes(const ImportPlan& plan) {
+  std::uint64_t bytes = 0;
+  for (const auto& file : plan.files) bytes += file.entry.size;
+  return bytes;
+}
+
 /// What would fail later fails before the first model byte: credentials, permissions, room.
 void check_store(const ImportRequest& request, const ImportPlan& plan,
                  const std::stop_token& stop) {
@@ -138,17 +159,17 @@ bool make_release(const ImportRequest& request, const ImportPlan& plan, Progress
   progress.phase("claiming");
   Transfer transfer(std::move(transfer_request), stop);
   // Another writer may have finished between our plan and our claim.
-  if (auto done = find_manifest(*request.store, plan.name, plan.version, stop)) {
+  if (const auto& done = transfer.published()) {
     transfer.finish(stop);
     if (!same_content(*done, plan))
       throw Error(Code::conflict,
                   "another writer published other content as this version meanwhile")
           .on("import", Reference{plan.name, plan.version, ""}.text())
           .hint("run the same command again to get the next version");
-    result.manifest = std::move(*done);
+    result.manifest = *done;
     return false;
   }
-  progress.phase("transferring");
+  progress.begin("transferring", total_bytes(plan), plan.files.size());
   const std::vector<ObjectResult> objects = transfer.run(stop);
   result.manifest = manifest_of(request, plan, objects);
   progress.phase("publishing");
@@ -184,12 +205,10 @@ ImportResult run_import(const ImportRequest& request, const ImportPlan& plan, Pr
                         const std::stop_token& stop) {
   ImportResult result;
   result.uri = plan.uri;
-  std::uint64_t bytes = 0;
-  for (const auto& file : plan.files) bytes += file.entry.size;
-  progress.total(bytes, plan.files.size());
+  progress.total(total_bytes(plan), plan.files.size());
   if (plan.existing) {
     result.manifest = *plan.existing;
-    progress.reused(bytes);
+    progress.reused(total_bytes(plan));
   } else {
     result.changed = make_release(request, plan, progress, result, stop);
   }

@@ -44,6 +44,9 @@ struct PlannedFile {
   StoredObject stored;  // for store_copy: the object to copy; for present: what is there
 };
 
+/// Smaller files are sent sooner than copied inside the store.
+inline constexpr std::uint64_t kWorthCopying = 1 * kMiB;
+
 /// Everything known before byte 0. Printing it is `--dry-run`.
 struct ImportPlan {
   Snapshot snapshot;
@@ -76,10 +79,12 @@ struct ImportResult {
       registry_error;  // release complete, registering failed: `dray registry register`
 };
 
-/// Metadata only; reads the snapshot, small files and the store's catalogue. Throws for what would
-/// fail later: not servable (Code::policy unless allowed), no digests (Code::policy), version
-/// conflicts, gated files.
-ImportPlan plan_import(const ImportRequest& request, const std::stop_token& stop);
+/// Metadata only; reads the snapshot, small files and the store's catalogue (and all of a folder
+/// that states no digests, where a release looks like it). Throws for what would fail later: not
+/// servable (Code::policy unless allowed), no digests (Code::policy), version conflicts, gated
+/// files.
+ImportPlan plan_import(const ImportRequest& request, Progress& progress,
+                       const std::stop_token& stop);
 
 /// Carries the plan out: claim → transfer → manifest → registry → alias. Idempotent; after any
 /// interruption the same call goes on where it was.

@@ -17,9 +17,8 @@ namespace dray {
 
 namespace {
 
-constexpr std::uint64_t kSmallFile = 32 * kMiB;    // index, config.json
-constexpr std::uint64_t kWorthCopying = 1 * kMiB;  // smaller files are sent sooner than looked up
-constexpr std::size_t kMostManifests = 200;        // looked through for known content
+constexpr std::uint64_t kSmallFile = 32 * kMiB;  // index, config.json
+constexpr std::size_t kMostManifests = 200;      // looked through for known content
 
 bool allowed(const ImportPlan& plan, std::string_view rule) {
   return std::find(plan.allows.begin(), plan.allows.end(), rule) != plan.allows.end();
@@ -130,7 +129,8 @@ bool content_is_stated(const ImportPlan& plan) {
 /// A folder states no digests. Where a release of it has files of the same paths and sizes, reading
 /// it once tells whether it is the same content, which then need not move.
 void digest_if_it_may_be_known(const ImportRequest& request, ImportPlan& plan,
-                               const std::vector<Manifest>& existing, const std::stop_token& stop) {
+                               const std::vector<Manifest>& existing, Progress& progress,
+                               const std::stop_token& stop) {
   if (content_is_stated(plan)) return;
   const auto same_listing = [&](const Manifest& manifest) {
     return manifest.files.size() == plan.choice.files.size() &&
@@ -140,9 +140,12 @@ void digest_if_it_may_be_known(const ImportRequest& request, ImportPlan& plan,
            });
   };
   if (std::none_of(existing.begin(), existing.end(), same_listing)) return;
-  Progress unseen;
+  std::uint64_t bytes = 0;
+  for (const auto& file : plan.choice.files) bytes += file.size;
+  progress.begin("looking whether it is known", bytes, plan.choice.files.size());
   const auto found =
-      digest_files(*request.source, plan.choice.files, request.transfer, unseen, stop);
+      digest_files(*request.source, plan.choice.files, request.transfer, progress, stop);
+  progress.begin("planning", 0, 0);
   for (std::size_t i = 0; i < found.size(); ++i)
     plan.choice.files[i].digests.sha256 = found[i].sha256;
 }
@@ -287,7 +290,8 @@ bool same_content(const Manifest& manifest, const ImportPlan& plan) {
   return true;
 }
 
-ImportPlan plan_import(const ImportRequest& request, const std::stop_token& stop) {
+ImportPlan plan_import(const ImportRequest& request, Progress& progress,
+                       const std::stop_token& stop) {
   ImportPlan plan;
   plan.snapshot = request.source->snapshot(stop);
   plan.choice = choose_files(plan.snapshot, take_over_record(request, plan),
@@ -300,7 +304,7 @@ ImportPlan plan_import(const ImportRequest& request, const std::stop_token& stop
   check_digests(plan);
   plan.name = name_for(request, plan.snapshot, stop);
   const std::vector<Manifest> own = manifests_of(*request.store, plan.name, stop);
-  digest_if_it_may_be_known(request, plan, own, stop);
+  digest_if_it_may_be_known(request, plan, own, progress, stop);
   choose_version(request, plan, own, stop);
   plan.uri = request.store->serving_uri(release_prefix(plan.name, plan.version, request.place));
   plan.has_versions = !own.empty();

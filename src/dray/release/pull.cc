@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <map>
+#include <set>
 
 #include "dray/base/error.h"
 #include "dray/store/dir_store.h"
@@ -17,35 +17,38 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Files of the manifest that the folder has already, by hashing those of the right size; others of
-/// the same path go.
-std::vector<ObjectResult> keep_what_is_right(DirStore& folder, const Manifest& manifest,
-                                             const TransferOptions& options, Progress& progress,
-                                             const std::stop_token& stop) {
+/// What the folder has of the manifest's files.
+struct Present {
+  std::vector<ObjectResult> right;
+  std::set<std::string> stale;  // of other content: each is replaced when its new bytes are proved
+};
+
+/// Looks by size, then by hashing.
+Present look(DirStore& folder, const Manifest& manifest, const TransferOptions& options,
+             Progress& progress, const std::stop_token& stop) {
   std::vector<ObjectToRead> same_size;
-  std::vector<std::string> stale;
+  Present present;
   for (const Listed& object : folder.list("", stop)) {
     const ManifestFile* file = manifest.find(object.key);
     if (file == nullptr) continue;
     if (file->size == object.size)
       same_size.push_back({object.key, object.key, object.etag, object.size, 0, ""});
     else
-      stale.push_back(object.key);
+      present.stale.insert(object.key);
   }
-  progress.phase("checking what is there");
-  Progress unseen;
-  std::vector<ObjectResult> right;
-  for (ObjectResult& found : digest_objects(folder, same_size, options, unseen, stop)) {
+  std::uint64_t bytes = 0;
+  for (const auto& object : same_size) bytes += object.size;
+  progress.begin("checking what is there", bytes, same_size.size());
+  for (ObjectResult& found : digest_objects(folder, same_size, options, progress, stop)) {
     if (found.sha256 == manifest.find(found.key)->sha256)
-      right.push_back(std::move(found));
+      present.right.push_back(std::move(found));
     else
-      stale.push_back(found.key);
+      present.stale.insert(found.key);
   }
-  for (const auto& key : stale) folder.remove(key, stop);
-  return right;
+  return present;
 }
 
-TransferPlan plan_of(const Manifest& manifest) {
+TransferPlan plan_of(const Manifest& manifest, const std::set<std::string>& stale) {
   TransferPlan plan;
   for (const ManifestFile& file : manifest.files) {
     ObjectPlan object;
@@ -53,6 +56,7 @@ TransferPlan plan_of(const Manifest& manifest) {
     object.spec.size = file.size;
     object.spec.sha256 = file.sha256;
     object.label = file.path;
+    object.replaces = stale.contains(file.path);
     object.segments = {SourceSegment{plan.units.size(), {0, file.size}}};
     plan.units.push_back({file.path, file.size, {file.sha256, ""}});
     plan.objects.push_back(std::move(object));
@@ -60,9 +64,22 @@ TransferPlan plan_of(const Manifest& manifest) {
   return plan;
 }
 
+/// Small temporary files of pulls that were killed. Whoever pulls into this folder now has a
+/// journal there, or began after us.
+void sweep(const fs::path& state, fs::file_time_type began) {
+  std::error_code ignored;  // what cannot be removed stays
+  for (const auto& journal : fs::recursive_directory_iterator(state / "transfers", ignored))
+    if (!journal.is_directory(ignored)) return;
+  for (const auto& file : fs::directory_iterator(state / "tmp", ignored))
+    if (file.path().filename().string().starts_with("s-") &&
+        fs::last_write_time(file.path(), ignored) < began)
+      fs::remove(file.path(), ignored);
+}
+
 /// The transfer's own folder leaves nothing behind once it is empty.
-void tidy(const fs::path& folder) {
+void tidy(const fs::path& folder, fs::file_time_type began) {
   const fs::path state = folder / ".dray";
+  sweep(state, began);
   std::error_code ignored;  // what is not empty stays
   std::vector<fs::path> folders;
   for (fs::recursive_directory_iterator it(state, ignored), end; it != end; it.increment(ignored))
@@ -76,6 +93,7 @@ void tidy(const fs::path& folder) {
 PullResult pull_release(Store& store, const Manifest& manifest, std::string_view place,
                         const fs::path& folder, const TransferOptions& options, Progress& progress,
                         const std::stop_token& stop) {
+  const auto began = fs::file_time_type::clock::now();
   const fs::path root = fs::absolute(folder);
   if (fs::exists(root / ".dray" / "releases"))
     throw Error(Code::usage,
@@ -91,13 +109,13 @@ PullResult pull_release(Store& store, const Manifest& manifest, std::string_view
   request.store = &target;
   request.progress = &progress;
   request.options = options;
-  request.plan = plan_of(manifest);
+  Present present = look(target, manifest, options, progress, stop);
+  request.plan = plan_of(manifest, present.stale);
   request.name = manifest.name;
   request.version = manifest.version;
   request.source_text = source.name();
   request.exclusive_prefix = false;
-  request.present = keep_what_is_right(target, manifest, options, progress, stop);
-  progress.total(manifest.total_bytes(), manifest.files.size());
+  request.present = std::move(present.right);
   for (const auto& kept : request.present) {
     ++result.kept_files;
     result.kept_bytes += kept.size;
@@ -105,10 +123,10 @@ PullResult pull_release(Store& store, const Manifest& manifest, std::string_view
   result.fetched_files = manifest.files.size() - result.kept_files;
   result.fetched_bytes = manifest.total_bytes() - result.kept_bytes;
   Transfer transfer(std::move(request), stop);
-  progress.phase("transferring");
+  progress.begin("transferring", manifest.total_bytes(), manifest.files.size());
   transfer.run(stop);
   transfer.finish(stop);
-  tidy(root);
+  tidy(root, began);
   progress.phase("done");
   return result;
 }

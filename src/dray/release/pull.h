@@ -17,7 +17,8 @@ struct PullResult {
 
 /// Files go to `folder`/path under a temporary name and get their own after their SHA-256 is
 /// proved; an interrupted pull goes on from what the temporary files hold. Files that are already
-/// right are kept; other files of the folder are left alone.
+/// right are kept, older ones stay until they are replaced; other files of the folder are left
+/// alone.
 PullResult pull_release(Store& store, const Manifest& manifest, std::string_view place,
                         const std::filesystem::path& folder, const TransferOptions& options,
                         Progress& progress, const std::stop_token& stop);

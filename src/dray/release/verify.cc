@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "dray/base/parallel.h"
 #include "dray/release/whole_crc.h"
 #include "dray/store/layout.h"
 #include "dray/transfer/digest_objects.h"
@@ -37,24 +38,43 @@ std::map<std::string, Listed> compare_listing(Store& store, const Manifest& mani
   return there;
 }
 
+constexpr std::size_t kLooksAtOnce = 16;
+
+/// What the store says of an object, against the manifest; "" if nothing speaks against it.
+std::string problem_of(const ManifestFile& file, const std::optional<StoredObject>& stat) {
+  if (!stat) return "missing";
+  if (stat->crc64 && !file.part_crc64.empty()) {
+    const std::uint64_t stated = whole_crc(file);
+    if (*stat->crc64 == stated) return "";
+    return fmt::format("the store's CRC64NVME is {:016x}, the manifest's {:016x}", *stat->crc64,
+                       stated);
+  }
+  if (!file.etag.empty() && stat->etag != file.etag)
+    return "it was written again since (another ETag); a full verify tells whether its bytes are "
+           "right";
+  return "";
+}
+
 void verify_quick(Store& store, const Manifest& manifest,
                   const std::map<std::string, Listed>& there, VerifyResult& result,
-                  const std::stop_token& stop) {
-  for (const auto& [path, object] : there) {
-    const ManifestFile& file = *manifest.find(path);
+                  Progress& progress, const std::stop_token& stop) {
+  struct Look {
+    const ManifestFile* file;
+    const std::string* key;
+    std::string problem;
+  };
+  std::vector<Look> looks;
+  for (const auto& [path, object] : there) looks.push_back({manifest.find(path), &object.key, ""});
+  parallel_for(looks.size(), kLooksAtOnce, stop, [&](std::size_t i, const std::stop_token& token) {
+    Look& look = looks[i];
+    look.problem = problem_of(*look.file, store.stat(*look.key, token));
+    progress.file_done(look.file->path, look.file->size);
+  });
+  for (Look& look : looks) {
     ++result.files;
-    result.bytes += file.size;
-    const auto stat = store.stat(object.key, stop);
-    if (!stat)
-      result.problems.push_back({path, "missing"});
-    else if (stat->crc64 && !file.part_crc64.empty() && *stat->crc64 != whole_crc(file))
-      result.problems.push_back(
-          {path, fmt::format("the store's CRC64NVME is {:016x}, the manifest's {:016x}",
-                             *stat->crc64, whole_crc(file))});
-    else if (!stat->crc64 && !file.etag.empty() && stat->etag != file.etag)
-      result.problems.push_back({path,
-                                 "it was written again since (another ETag); a full verify tells "
-                                 "whether its bytes are right"});
+    result.bytes += look.file->size;
+    if (!look.problem.empty())
+      result.problems.push_back({look.file->path, std::move(look.problem)});
   }
 }
 
@@ -67,16 +87,17 @@ VerifyResult verify_release(Store& store, const Manifest& manifest, std::string_
   const std::string prefix = release_prefix(manifest.name, manifest.version, place);
   progress.phase("verifying");
   const auto there = compare_listing(store, manifest, prefix, result, stop);
+  std::vector<ObjectToRead> objects;
+  std::uint64_t bytes = 0;
+  for (const auto& [path, object] : there) {
+    objects.push_back({path, object.key, object.etag, object.size, 0, ""});
+    bytes += object.size;
+  }
+  progress.begin("verifying", bytes, objects.size());
   if (quick) {
-    verify_quick(store, manifest, there, result, stop);
+    verify_quick(store, manifest, there, result, progress, stop);
     return result;
   }
-  std::vector<ObjectToRead> objects;
-  for (const auto& [path, object] : there)
-    objects.push_back({path, object.key, object.etag, object.size, 0, ""});
-  std::uint64_t bytes = 0;
-  for (const auto& object : objects) bytes += object.size;
-  progress.total(bytes, objects.size());
   for (const ObjectResult& found : digest_objects(store, objects, options, progress, stop)) {
     const ManifestFile& file = *manifest.find(found.key.substr(prefix.size()));
     ++result.files;

@@ -134,12 +134,13 @@ std::unique_ptr<DirUpload> DirUpload::take_up(const Tree& tree, const ObjectSpec
       new DirUpload(tree, spec, saved.id, std::move(fd), saved.parts));
 }
 
-bool DirUpload::holds(const PutPart& part) const {
+bool DirUpload::holds(const PutPart& part, const std::stop_token& stop) const {
   if (part.index >= layout_.count() || part.size != layout_.part(part.index).length) return false;
   const ByteRange range = layout_.part(part.index);
   Buffer buffer(static_cast<std::size_t>(std::min<std::uint64_t>(range.length, kMiB)));
   std::uint64_t crc = 0;
   for (std::uint64_t at = range.offset; at < range.end();) {
+    throw_if_stopped(stop);
     const auto piece = MutableBytes(buffer).first(
         static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), range.end() - at)));
     pread_exact(fd_.get(), at, piece, spec_.key);
@@ -149,10 +150,10 @@ bool DirUpload::holds(const PutPart& part) const {
   return crc == part.crc64;
 }
 
-std::vector<PutPart> DirUpload::present() {
+std::vector<PutPart> DirUpload::present(const std::stop_token& stop) {
   std::vector<PutPart> out;
   for (const auto& part : saved_) {
-    if (!holds(part)) continue;
+    if (!holds(part, stop)) continue;
     out.push_back(part);
     const std::lock_guard lock(mutex_);
     proved_[part.index] = part.crc64;
@@ -224,7 +225,7 @@ void DirUpload::check_parts(const std::vector<PutPart>& parts, const std::stop_t
       const auto found = proved_.find(i);
       known = found != proved_.end() && found->second == parts[i].crc64;
     }
-    if (parts[i].index != i || (!known && !holds(parts[i])))
+    if (parts[i].index != i || (!known && !holds(parts[i], stop)))
       throw Error(Code::verification, fmt::format("part {} is not what was put", i))
           .on("commit", spec_.key)
           .from(Side::destination)

@@ -40,7 +40,7 @@ class DirUpload : public Upload {
   PartLayout layout() const override { return layout_; }
   std::string id() const override { return id_; }
   /// Reads the saved parts back: a power cut may have eaten what was acknowledged.
-  std::vector<PutPart> present() override;
+  std::vector<PutPart> present(const std::stop_token& stop) override;
   PutPart put(std::uint64_t index, Bytes bytes, std::uint64_t crc64,
               const std::stop_token& stop) override;
   /// Read back at once: the copy is as good as the bytes.
@@ -52,7 +52,7 @@ class DirUpload : public Upload {
 
  private:
   DirUpload(const Tree& tree, ObjectSpec spec, std::string id, Fd fd, std::vector<PutPart> saved);
-  bool holds(const PutPart& part) const;  // by reading it
+  bool holds(const PutPart& part, const std::stop_token& stop) const;  // by reading it
   void check_part(std::uint64_t index, std::uint64_t size) const;
   /// Not proved from now on: about to be written.
   void forget(std::uint64_t index);

@@ -24,7 +24,7 @@ class S3Upload : public Upload {
 
   PartLayout layout() const override { return layout_; }
   std::string id() const override { return id_; }
-  std::vector<PutPart> present() override { return present_; }
+  std::vector<PutPart> present(const std::stop_token&) override { return present_; }
   PutPart put(std::uint64_t index, Bytes bytes, std::uint64_t crc64,
               const std::stop_token& stop) override;
   std::optional<PutPart> put_copy(std::uint64_t index, const StoredRange& from, Bytes bytes,

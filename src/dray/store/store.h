@@ -108,7 +108,7 @@ class Upload {
   virtual std::string id() const = 0;
   /// Parts of the saved upload that the store still holds unchanged (proved by size and ETag or
   /// checksum).
-  virtual std::vector<PutPart> present() = 0;
+  virtual std::vector<PutPart> present(const std::stop_token& stop) = 0;
   /// Sends one part, borrowing `bytes` until it returns; the same index again replaces it. One try.
   /// May throw Rewind in an in-order store.
   virtual PutPart put(std::uint64_t index, Bytes bytes, std::uint64_t crc64,
@@ -160,7 +160,7 @@ class Store {
 
   virtual PartLayout layout(std::uint64_t object_size) const = 0;
   /// Begins an upload, or takes up `saved` (of this transfer only) if it still exists; if it does
-  /// not, begins anew and present() is empty. Objects of one part go through create().
+  /// not, begins anew and nothing is present(). Objects of one part go through create().
   virtual std::unique_ptr<Upload> begin(const ObjectSpec& spec, const SavedUpload* saved,
                                         const std::stop_token& stop) = 0;
   /// Makes an object of at most one part (also an empty one) in a single atomic step from verified

@@ -12,10 +12,13 @@
 #include "dray/base/time.h"
 #include "dray/model/reference.h"
 #include "dray/store/layout.h"
+#include "dray/transfer/briefly.h"
 
 namespace dray {
 
 namespace {
+
+constexpr std::chrono::milliseconds kFirstPause{500}, kLongestPause{5'000};
 
 std::string holder(const FoundJournal& found) {
   if (!found.journal)
@@ -72,26 +75,19 @@ Claim Claim::acquire(StateStore& state, const Journal& mine, const ClaimOptions&
   Claim claim(state, transfer_prefix(id), journal_key(id, mine.writer.id), options.ttl);
   const auto until = std::chrono::steady_clock::now() + options.wait;
   auto tell = std::chrono::steady_clock::now();
+  std::chrono::milliseconds pause = kFirstPause;
   for (;;) {
     throw_if_stopped(stop);
     auto found = find_journals(state, claim.prefix_, options.ttl, stop);
     const FoundJournal* other = living(found, claim.key_);
     if (other == nullptr) {
-      state.put(claim.key_, to_json_text(mine), stop);
-      failpoint("claim-put");
-      found = find_journals(state, claim.prefix_, options.ttl, stop);
+      found = claim.put_and_look(mine, stop);
       other = living(found, claim.key_);
       if (other == nullptr) {
-        for (auto& f : found) {
-          if (f.key == claim.key_ || !f.journal) continue;
-          claim.inherited_keys_.push_back(f.key);
-          claim.inherited_.push_back(std::move(*f.journal));
-        }
-        std::sort(claim.inherited_.begin(), claim.inherited_.end(),
-                  [](const Journal& a, const Journal& b) { return a.created > b.created; });
+        claim.inherit(std::move(found));
         return claim;
       }
-      state.remove(claim.key_, stop);
+      claim.step_back();
       if (!wait_for(stop, random_pause())) throw_if_stopped(stop);
     }
     const auto now = std::chrono::steady_clock::now();
@@ -106,32 +102,74 @@ Claim Claim::acquire(StateStore& state, const Journal& mine, const ClaimOptions&
       options.on_wait("waiting for " + holder(*other));
       tell = now + std::chrono::seconds(10);
     }
-    wait_for(stop, std::chrono::milliseconds(500));
+    wait_for(stop, std::min(pause, std::chrono::ceil<std::chrono::milliseconds>(until - now)));
+    pause = std::min(kLongestPause, pause * 3 / 2);
   }
 }
 
-void Claim::save(const Journal& journal, const std::stop_token& stop) {
+/// Puts the claim and looks who else is there; steps back when it cannot.
+std::vector<FoundJournal> Claim::put_and_look(const Journal& mine, const std::stop_token& stop) {
+  try {
+    state_->put(key_, to_json_text(mine), stop);
+    failpoint("claim-put");
+    return find_journals(*state_, prefix_, ttl_, stop);
+  } catch (...) {
+    const Error error = current_error();
+    step_back();
+    throw error;
+  }
+}
+
+void Claim::step_back() noexcept {
+  briefly("take back the claim",
+          [this](const std::stop_token& stop) { state_->remove(key_, stop); });
+}
+
+/// Takes over what dead writers left.
+void Claim::inherit(std::vector<FoundJournal> found) {
+  for (auto& f : found) {
+    if (f.key == key_ || !f.journal) continue;
+    inherited_keys_.push_back(f.key);
+    inherited_.push_back(std::move(*f.journal));
+  }
+  std::sort(inherited_.begin(), inherited_.end(),
+            [](const Journal& a, const Journal& b) { return a.created > b.created; });
+}
+
+void Claim::renew(const Journal& journal, const std::stop_token& stop) {
   // A process that was held (suspended, swapped out) for longer than the claim lives may have been
   // replaced.
-  bool still_mine = false;
-  for (const StateItem& item : state_->list(prefix_, stop)) {
-    if (item.key == key_) still_mine = true;
-  }
+  const auto items = state_->list(prefix_, stop);
+  const bool still_mine = std::any_of(items.begin(), items.end(),
+                                      [this](const StateItem& item) { return item.key == key_; });
   if (!still_mine)
     throw Error(Code::locked, "another writer took this release over while this process was held")
         .on("renew the claim of", Reference{journal.name, journal.version, ""}.text())
         .hint("run the same command again to see where it stands");
   state_->put(key_, to_json_text(journal), stop);
   failpoint("journal-saved");
-  for (const auto& key : inherited_keys_) state_->remove(key, stop);
-  inherited_keys_.clear();
 }
 
-void Claim::withdraw(const std::stop_token& stop) { state_->remove(key_, stop); }
+void Claim::save(const Journal& journal, const std::stop_token& stop) {
+  renew(journal, stop);
+  remove_inherited(stop);
+}
+
+/// They are of no more use; what cannot be removed now may be with the next call.
+void Claim::remove_inherited(const std::stop_token& stop) {
+  std::erase_if(inherited_keys_, [&](const std::string& key) {
+    try {
+      state_->remove(key, stop);
+      return true;
+    } catch (const Error& error) {
+      debug("{} stays for now: {}", key, error.what());
+      return false;
+    }
+  });
+}
 
 void Claim::release(const std::stop_token& stop) {
-  for (const auto& key : inherited_keys_) state_->remove(key, stop);
-  inherited_keys_.clear();
+  remove_inherited(stop);
   state_->remove(key_, stop);
 }
 

@@ -84,7 +84,7 @@ class Nowhere final : public Store {
     Discard(const ObjectSpec& spec, PartLayout layout) : spec_(spec), layout_(layout) {}
     PartLayout layout() const override { return layout_; }
     std::string id() const override { return "-"; }
-    std::vector<PutPart> present() override { return {}; }
+    std::vector<PutPart> present(const std::stop_token&) override { return {}; }
     PutPart put(std::uint64_t index, Bytes bytes, std::uint64_t crc64,
                 const std::stop_token&) override {
       return {index, bytes.size(), crc64, ""};
@@ -134,7 +134,7 @@ std::vector<ObjectResult> digest_objects(Store& store, const std::vector<ObjectT
   StoredObjects source(store, objects);
   Nowhere nowhere(objects);
   Engine engine(source, nowhere, options, progress);
-  auto results = engine.run(plan, {}, nullptr, stop);
+  auto results = engine.run(plan, {}, stop);
   for (std::size_t i = 0; i < results.size(); ++i) {
     results[i].etag = objects[i].etag;
     if (objects[i].part_size == 0 && results[i].part_crc64.size() != 1) {
@@ -150,7 +150,7 @@ std::vector<ObjectResult> digest_files(Source& source, const std::vector<FileEnt
   const TransferPlan plan = reading_plan(files);
   Nowhere nowhere({});
   Engine engine(source, nowhere, options, progress);
-  return engine.run(plan, {}, nullptr, stop);
+  return engine.run(plan, {}, stop);
 }
 
 }  // namespace dray

@@ -15,6 +15,7 @@ namespace dray {
 namespace {
 
 constexpr std::uint64_t kOverhead = 64 * kMiB;  // code, stacks, connections
+constexpr int kCopies = 4;                      // at once inside the store, which does the work
 
 std::uint64_t buffer_budget(const TransferOptions& options) {
   return options.memory > 2 * kOverhead ? options.memory - kOverhead : kOverhead;
@@ -34,8 +35,8 @@ Engine::~Engine() = default;
 
 std::vector<ObjectResult> Engine::run(const TransferPlan& plan,
                                       const std::vector<JournalObject>& known,
-                                      std::function<void()> changed, const std::stop_token& stop) {
-  return impl_->run(plan, known, std::move(changed), stop);
+                                      const std::stop_token& stop) {
+  return impl_->run(plan, known, stop);
 }
 
 std::vector<JournalObject> Engine::state() const { return impl_->state(); }
@@ -52,10 +53,8 @@ Engine::Impl::Impl(Source& source, Store& store, const TransferOptions& options,
 
 std::vector<ObjectResult> Engine::Impl::run(const TransferPlan& plan,
                                             const std::vector<JournalObject>& known,
-                                            std::function<void()> changed,
                                             const std::stop_token& stop) {
   check_plan(plan);
-  changed_ = std::move(changed);
   prepare(plan, known);
   {
     std::stop_callback on_stop(stop, [this] {
@@ -65,22 +64,10 @@ std::vector<ObjectResult> Engine::Impl::run(const TransferPlan& plan,
       cv_.notify_all();
     });
     std::vector<std::jthread> workers;
-    const auto start = [&](int count, void (Impl::*work)()) {
-      for (int i = 0; i < count; ++i)
-        workers.emplace_back([this, work] { guarded([this, work] { (this->*work)(); }); });
-    };
-    if (ordered_)
-      start(1, &Impl::feed_in_order);
-    else
-      start(fetch_slots_, &Impl::fetch_worker);
-    start(std::max(1, options_.uploads), &Impl::put_worker);
+    // A thread that cannot be had ends the transfer: those that run already must not wait for it.
+    guarded([&] { start_workers(workers); });
   }
-  for (const auto& object : objects_) {
-    if (!object->wrong || !object->upload) continue;
-    object->upload->abandon();
-    object->upload.reset();
-    object->saved_id.clear();
-  }
+  drop_useless_uploads();
   if (error_) throw *error_;
   throw_if_stopped(stop);
   std::vector<ObjectResult> results;
@@ -88,18 +75,61 @@ std::vector<ObjectResult> Engine::Impl::run(const TransferPlan& plan,
   return results;
 }
 
+void Engine::Impl::start_workers(std::vector<std::jthread>& workers) {
+  const auto start = [&](int count, void (Impl::*work)()) {
+    for (int i = 0; i < count; ++i)
+      workers.emplace_back([this, work] { guarded([this, work] { (this->*work)(); }); });
+  };
+  if (ordered_)
+    start(1, &Impl::feed_in_order);
+  else
+    start(fetch_slots_, &Impl::fetch_worker);
+  start(std::max(1, options_.uploads), &Impl::put_worker);
+  const auto copies = std::count_if(plan_->objects.begin(), plan_->objects.end(),
+                                    [](const ObjectPlan& o) { return o.copy_from || o.same_as; });
+  start(static_cast<int>(std::min<std::ptrdiff_t>(kCopies, copies)), &Impl::copy_worker);
+}
+
+/// What was sent of an object whose bytes were wrong twice is of no use to a later run.
+void Engine::Impl::drop_useless_uploads() {
+  for (const auto& object : objects_) {
+    std::unique_ptr<Upload> useless;
+    {
+      Lock lock(mutex_);  // state() may look on meanwhile
+      if (!object->wrong) continue;
+      useless = std::move(object->upload);
+      object->saved_id.clear();
+    }
+    if (useless) useless->abandon();
+  }
+}
+
+/// One part is the least that a transfer needs; of a transform, a part and a block.
+void Engine::Impl::check_memory(const TransferPlan& plan) {
+  std::uint64_t needed = 0;
+  const ObjectPlan* largest = nullptr;
+  for (const auto& object : plan.objects) {
+    const PartLayout layout = layout_for(object.spec, store_.layout(object.spec.size));
+    std::uint64_t most = BufferPool::capacity_for(std::min(layout.part_size, layout.object_size));
+    if (object.transform) most += BufferPool::capacity_for(options_.block);
+    if (most <= needed) continue;
+    needed = most;
+    largest = &object;
+  }
+  if (needed <= pool_.budget()) return;
+  warn(
+      "{} has {}, which the store takes in parts of {}: that much memory is needed, more than "
+      "allowed",
+      largest->label, human_size(largest->spec.size), human_size(needed));
+  pool_ = BufferPool(needed);
+}
+
 void Engine::Impl::prepare(const TransferPlan& plan, const std::vector<JournalObject>& known) {
   Lock lock(mutex_);
   plan_ = &plan;
-  std::uint64_t largest = 0;
-  for (const auto& object : plan.objects) {
-    const PartLayout layout = layout_for(object.spec, store_.layout(object.spec.size));
-    const std::uint64_t part = std::min(layout.part_size, layout.object_size);
-    largest = std::max(largest, object.transform ? part + options_.block : part);
-  }
-  if (largest > pool_.budget())
-    pool_ = BufferPool(largest);  // one part is the least that a transfer needs
+  check_memory(plan);
   ordered_ = !source_.random_access();
+  objects_.reserve(plan.objects.size());
   for (const auto& object : plan.objects) {
     objects_.push_back(std::make_unique<ObjectRun>(
         plan, object, layout_for(object.spec, store_.layout(object.spec.size))));
@@ -109,15 +139,29 @@ void Engine::Impl::prepare(const TransferPlan& plan, const std::vector<JournalOb
     const auto it = std::lower_bound(
         known.begin(), known.end(), object.spec.key,
         [](const JournalObject& k, const std::string& key) { return k.key < key; });
+    run.copy_pending = object.copy_from || object.same_as;
+    if (object.same_as) {
+      run.original = objects_[*object.same_as].get();
+      run.original->twins.push_back(&run);
+    }
     if (it != known.end() && it->key == object.spec.key) take_up(run, *it);
+    if (run.unfed()) ++unfed_;
+    ranks_[object.rank].push_back(&run);
+    if (!ordered_) continue;
+    if (!object.plain())
+      throw Error(Code::unsupported,
+                  "a source that gives bytes only in order feeds whole files only")
+          .on("plan", object.label);
+    by_path_[plan.units[std::get<SourceSegment>(object.segments[0]).unit].path] = &run;
   }
-  rank_ = -1;
   next_rank(lock);
 }
 
 void Engine::Impl::take_up(ObjectRun& object, const JournalObject& known) {
   if (known.done) {
     object.state = ObjectState::done;
+    object.verified = true;
+    object.copy_pending = false;
     object.result = known.done;
     progress_.reused(object.plan->spec.size);
     progress_.file_done(object.plan->label, object.plan->spec.size);
@@ -135,35 +179,45 @@ void Engine::Impl::take_up(ObjectRun& object, const JournalObject& known) {
 
 /// Goes to the lowest rank that has something to do; with none left the transfer is over.
 void Engine::Impl::next_rank(const Lock& lock) {
-  while (rank_left_ == 0) {
-    int next = -1;
-    for (const auto& object : objects_)
-      if (object->plan->rank > rank_ && (next < 0 || object->plan->rank < next))
-        next = object->plan->rank;
-    if (next < 0) {
-      over_ = true;
-      break;
-    }
-    rank_ = next;
-    for (const auto& object : objects_) {
-      if (object->plan->rank != rank_ || object->state == ObjectState::done) continue;
+  while (rank_left_ == 0 && !ranks_.empty()) {
+    const auto next = ranks_.extract(ranks_.begin());
+    rank_ = next.key();
+    for (ObjectRun* object : next.mapped()) {
+      if (object->state == ObjectState::done) continue;
       ++rank_left_;
       if (object->state == ObjectState::sealed)
-        puts_.push_back({object.get(), nullptr});  // waited for its rank
+        puts_.push_back({object, nullptr});  // waited for its rank
+      else if (object->copy_pending)
+        copy_if_possible(lock, *object);
+      else if (!ordered_)
+        waiting_.push_back(object);
     }
   }
-  static_cast<void>(lock);
+  if (rank_left_ == 0) over_ = true;
   cv_.notify_all();
 }
 
+/// Notes whether an object is proved, and whether it may yet be copied.
+void Engine::Impl::note(const Lock&, ObjectRun& object, bool verified, bool copy_pending) {
+  const bool before = object.unfed();
+  if (verified && !object.verified) ++proofs_;
+  object.verified = verified;
+  object.copy_pending = copy_pending;
+  if (before && !object.unfed()) --unfed_;
+  if (!before && object.unfed()) ++unfed_;
+}
+
 void Engine::Impl::finished(const Lock& lock, ObjectRun& object, ObjectResult result) {
+  note(lock, object, true, false);
   object.state = ObjectState::done;
   object.result = std::move(result);
   object.upload.reset();
+  object.hash_states.clear();
   progress_.file_done(object.plan->label, object.plan->spec.size);
+  for (ObjectRun* twin : object.twins)
+    if (twin->copy_pending && twin->plan->rank <= rank_) copy_if_possible(lock, *twin);
   --rank_left_;
   next_rank(lock);
-  if (changed_) changed_();
 }
 
 void Engine::Impl::guarded(const std::function<void()>& work) noexcept {
@@ -208,9 +262,12 @@ void Engine::Impl::before_retry(const Error& error, int& failures) {
   log(LogLevel::debug, "again in {} ms: {}", wait.count(), error.what());
   if (error.code() == Code::throttled && error.side() == Side::source) {
     Lock lock(mutex_);
-    fetch_limit_ = std::max(1, fetch_limit_ / 2);
+    const auto now = std::chrono::steady_clock::now();
+    // All that were under way are refused at once: that is one request to slow down.
+    if (now >= paused_until_) fetch_limit_ = std::max(1, fetch_limit_ / 2);
+    throttled_ = true;
     smooth_ = 0;
-    paused_until_ = std::max(paused_until_, std::chrono::steady_clock::now() + wait);
+    paused_until_ = std::max(paused_until_, now + wait);
     progress_.waiting(
         fmt::format("the source asks to slow down, going on in {} s", (wait.count() + 999) / 1000));
   }
@@ -229,17 +286,18 @@ std::vector<JournalObject> Engine::Impl::state() const {
     if (object->result) {
       known.done = object->result;
     } else {
-      known.upload.id = object->saved_id;
       known.upload.part_size = object->layout.part_size;
       known.upload.cut = object->layout.cut();
-      known.upload.parts = object->saved_parts;
       if (object->upload) {
         known.upload.id = object->upload->id();
-        known.upload.parts.clear();
         for (const auto& part : object->parts)
           if (part.stored) known.upload.parts.push_back(*part.stored);
+        known.hash = object->resume_point();
+      } else {
+        known.upload.id = object->saved_id;
+        known.upload.parts = object->saved_parts;
+        known.hash = object->saved_hash;
       }
-      known.hash = object->saved_hash;
       if (known.upload.id.empty()) continue;
     }
     out.push_back(std::move(known));

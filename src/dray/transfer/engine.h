@@ -2,7 +2,6 @@
 // memory budget.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <stop_token>
 #include <vector>
@@ -17,21 +16,17 @@
 namespace dray {
 
 /// How it works:
-/// - An object's input is cut into chunks (a store part; for transforms 8 MiB of input). A chunk
-/// takes its memory when it is
-///   opened, and chunks are opened in the order of the object's bytes: the one that ordered hashing
-///   waits for always has memory, so the budget cannot deadlock.
+/// - An object's input is cut into chunks (a store part; for transforms a block of input). A chunk
+///   takes its memory when it is opened, and chunks are opened in the order of the object's bytes:
+///   the one that ordered hashing waits for always has memory, so the budget cannot deadlock.
 /// - Fetch workers fill chunks by blocks, in parallel. Whoever completes the block at the hash
-/// frontier hashes on from there
-///   while the bytes are warm. A chunk that is full goes to the put workers at once; its memory is
-///   free when it is hashed and acknowledged.
+///   frontier hashes on from there while the bytes are warm. A chunk that is full goes to the put
+///   workers at once; its memory is free when it is hashed and acknowledged.
 /// - An object of several parts is committed when all parts are acknowledged and every unit in it
-/// is verified. An object of
-///   one part is made in one step after it is verified. Objects of a rank follow those of lower
-///   ranks.
+///   is verified. An object of one part is made in one step after it is verified. Objects of a rank
+///   follow those of lower ranks.
 /// - On a digest mismatch the object is fetched once more; parts whose CRC64 differs are put again;
-/// a second mismatch ends
-///   the transfer.
+///   a second mismatch ends the transfer. An upload that the store has lost is begun anew, once.
 class Engine {
  public:
   /// Borrows all; they must outlive the engine.
@@ -39,11 +34,10 @@ class Engine {
   ~Engine();
 
   /// Carries out `plan`. `known` (sorted by key) is what an earlier run left: finished objects are
-  /// skipped, unfinished uploads taken up. `changed` is called (from any thread, must be quick)
-  /// when something worth saving soon happened. Results are in plan order. Throws the first error;
-  /// uploads then stay as they are, to be taken up by state().
+  /// skipped, unfinished uploads taken up. Results are in plan order. Throws the first error;
+  /// uploads then stay as they are, to be taken up by state(). Called once.
   std::vector<ObjectResult> run(const TransferPlan& plan, const std::vector<JournalObject>& known,
-                                std::function<void()> changed, const std::stop_token& stop);
+                                const std::stop_token& stop);
 
   /// What a later run needs, at this moment, sorted by key. Thread-safe, also after run() threw.
   std::vector<JournalObject> state() const;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "dray/base/crc.h"
 #include "dray/base/failpoint.h"
@@ -11,6 +12,12 @@
 #include "dray/transfer/engine_impl.h"
 
 namespace dray {
+
+namespace {
+
+constexpr std::uint64_t kHashStep = 64 * kMiB;
+
+}  // namespace
 
 /// What a transform writes goes straight into the memory of the part that will be put. Used by the
 /// thread at the frontier.
@@ -74,7 +81,8 @@ Bytes Engine::Impl::at_frontier(const ObjectRun& object, Chunk*& chunk) const {
   const std::uint64_t from = object.frontier - chunk->range.offset;
   std::size_t block = static_cast<std::size_t>(from / options_.block);
   std::uint64_t to = from;
-  while (block < chunk->fetched.size() && chunk->fetched[block])
+  // Not too much at once, so that a stop is soon noticed.
+  while (block < chunk->fetched.size() && chunk->fetched[block] && to - from < kHashStep)
     to = block_range(*chunk, block++).end();
   return chunk->buffer.bytes().subspan(static_cast<std::size_t>(from),
                                        static_cast<std::size_t>(to - from));
@@ -86,7 +94,8 @@ void Engine::Impl::hashed(const Lock& lock, ObjectRun& object, Chunk& chunk, std
                     object.transform ? object.transform->written : object.frontier);
   if (object.frontier < chunk.range.end()) return;
   if (!object.transform) {
-    if (auto saved = object.hasher->save()) object.saved_hash = std::move(saved);
+    object.parts[chunk.index].hashed_crc = chunk.crc;
+    if (auto saved = object.hasher->save()) object.keep_hash_state(std::move(*saved));
   }
   chunk.hashed = true;
   release_if_done(lock, object, chunk);
@@ -98,16 +107,23 @@ void Engine::Impl::input_complete(Lock& lock, ObjectRun& object) {
     cv_.wait(lock, [&] { return over_ || reserve_output(lock, object); });
     if (over_) return;
     lock.unlock();
-    OutputWriter output(*this, object);
-    object.plan->transform->finish(output);
+    std::optional<Error> failed;
+    try {
+      OutputWriter output(*this, object);
+      object.plan->transform->finish(output);
+    } catch (...) {
+      failed = current_error();
+    }
     lock.lock();
-    if (over_ || object.state != ObjectState::open) return;
+    if (over_ || object.state != ObjectState::open)
+      return;  // begun anew by somebody else meanwhile
+    if (failed) throw *failed;
     if (object.transform->written != object.plan->spec.size)
       throw Error(Code::internal, fmt::format("the transform made {} bytes, {} were planned",
                                               object.transform->written, object.plan->spec.size))
           .on("transform", object.plan->label);
   }
-  object.verified = true;
+  note(lock, object, true, false);
   failpoint("verified");
   seal_if_ready(lock, object);
 }
@@ -127,11 +143,14 @@ void Engine::Impl::fetch_again(const Lock& lock, ObjectRun& object, const Error&
 /// done.
 void Engine::Impl::drain(const Lock& lock, ObjectRun& object) {
   object.state = ObjectState::draining;
-  object.verified = false;
+  note(lock, object, false, false);
   ++object.restarts;
   object.again.clear();
   std::erase(active_, &object);
-  std::erase_if(puts_, [&](const PutTask& task) { return task.object == &object; });
+  std::erase_if(puts_, [&](const PutTask& task) {
+    if (task.object == &object && task.chunk != nullptr) task.chunk->queued = false;
+    return task.object == &object;
+  });
   object.in_order_busy = false;
   std::vector<std::uint64_t> here;
   for (const auto& [index, chunk] : object.chunks) here.push_back(index);
@@ -142,13 +161,15 @@ void Engine::Impl::drain(const Lock& lock, ObjectRun& object) {
     chunk.put_due = false;
     release_if_done(lock, object, chunk);
   }
-  if (!object.transform) return;
-  for (auto it = object.transform->outputs.begin(); it != object.transform->outputs.end();) {
-    const auto chunk = it++;
-    // The one being filled is in the hands of the thread at the frontier.
-    if (!chunk->second.putting && &chunk->second != object.transform->current)
-      forget(lock, object, chunk->second);
+  if (object.transform) {
+    for (auto it = object.transform->outputs.begin(); it != object.transform->outputs.end();) {
+      const auto chunk = it++;
+      // The one being filled is in the hands of the thread at the frontier.
+      if (!chunk->second.putting && &chunk->second != object.transform->current)
+        forget(lock, object, chunk->second);
+    }
   }
+  restart_if_drained(lock, object);
 }
 
 /// Begins the next pass over an object when nothing of the last one is in memory or under way any
@@ -168,10 +189,19 @@ void Engine::Impl::restart_if_drained(const Lock& lock, ObjectRun& object) {
   object.hasher = std::make_unique<InputHasher>(*plan_, *object.plan);
   object.frontier = 0;
   object.next_chunk = 0;
-  object.saved_hash.reset();
-  object.state = ObjectState::open;
+  object.hash_states.clear();
+  for (Part& part : object.parts) part.hashed_crc.reset();
   progress_.file_at(object.plan->label, 0);
-  active_.push_back(&object);
+  if (std::exchange(object.reopen, false)) {
+    object.upload.reset();
+    for (Part& part : object.parts) part.stored.reset();
+    object.acknowledged = object.in_order_next = 0;
+    object.state = ObjectState::idle;
+    if (!ordered_) waiting_.push_front(&object);
+  } else {
+    object.state = ObjectState::open;
+    activate(lock, object);
+  }
   cv_.notify_all();
 }
 
@@ -221,6 +251,7 @@ void Engine::Impl::output_part_full(const Lock& lock, ObjectRun& object) {
     forget(lock, object, chunk);
   } else {
     stored.reset();
+    object.unacknowledge(chunk.index);
     put_due(lock, object, chunk);
   }
 }

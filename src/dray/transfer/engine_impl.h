@@ -5,11 +5,13 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "dray/base/error.h"
@@ -24,7 +26,7 @@ class Engine::Impl {
   Impl(Source& source, Store& store, const TransferOptions& options, Progress& progress);
 
   std::vector<ObjectResult> run(const TransferPlan& plan, const std::vector<JournalObject>& known,
-                                std::function<void()> changed, const std::stop_token& stop);
+                                const std::stop_token& stop);
   std::vector<JournalObject> state() const;
 
  private:
@@ -42,9 +44,13 @@ class Engine::Impl {
 
   // engine.cc: set-up, phases, failure
   void prepare(const TransferPlan& plan, const std::vector<JournalObject>& known);
+  void check_memory(const TransferPlan& plan);
   void take_up(ObjectRun& object, const JournalObject& known);
+  void start_workers(std::vector<std::jthread>& workers);
   void next_rank(const Lock&);
+  void note(const Lock&, ObjectRun& object, bool verified, bool copy_pending);
   void finished(const Lock&, ObjectRun& object, ObjectResult result);
+  void drop_useless_uploads();
   void guarded(const std::function<void()>& work) noexcept;
   void fail(const Error& error);
   void before_retry(const Error& error, int& failures);
@@ -61,16 +67,25 @@ class Engine::Impl {
     }
   }
 
-  // engine_fetch.cc: opening objects and chunks, reading blocks
-  void fetch_worker();
-  bool fetch_allowed() const;
+  // engine_open.cc: opening objects and chunks
   ObjectRun* to_open(const Lock&);
   void open_object(ObjectRun& object);
   void took_up(const Lock&, ObjectRun& object, const std::vector<PutPart>& present);
+  void go_on_hashing(const Lock&, ObjectRun& object);
+  void activate(const Lock&, ObjectRun& object);
   bool open_some_chunk(const Lock& lock);
   bool open_chunk(const Lock&, ObjectRun& object, std::uint64_t index, bool for_hash);
+  void queue_blocks(const Lock&, ObjectRun& object, Chunk& chunk, bool first);
   bool reserve_output(const Lock&, ObjectRun& object);
   bool steal_for(const Lock& lock, ObjectRun& object);
+
+  // engine_copy.cc: what the store holds already is copied inside it
+  void copy_if_possible(const Lock&, ObjectRun& object);
+  void copy_worker();
+  void copy_object(ObjectRun& object);
+
+  // engine_fetch.cc: reading blocks
+  void fetch_worker();
   void fetch_block(const BlockTask& task);
   void went_well(const Lock&);
   void read_input(ObjectRun& object, ByteRange range, MutableBytes out);
@@ -94,21 +109,25 @@ class Engine::Impl {
   // engine_put.cc: storing parts and objects
   void put_worker();
   void put_due(const Lock& lock, ObjectRun& object, Chunk& chunk);
+  void queue_put(const Lock&, ObjectRun& object, Chunk& chunk);
   void pump_in_order(const Lock&, ObjectRun& object);
   void put_part(ObjectRun& object, Chunk& chunk);
   std::optional<PutPart> copy_part(ObjectRun& object, const Chunk& chunk, Bytes bytes);
   void part_stored(Lock& lock, ObjectRun& object, Chunk& chunk, const PutPart& part);
   void rewound(const Lock& lock, ObjectRun& object, Chunk& chunk, std::uint64_t offset);
+  void leave(const Lock& lock, ObjectRun& object, Chunk& chunk);
+  void upload_lost(const Lock& lock, ObjectRun& object, Chunk* chunk, const Error& why);
   void seal_if_ready(const Lock&, ObjectRun& object);
   void commit(ObjectRun& object);
-  void send_all(ObjectRun& object);
+  ObjectResult make(ObjectRun& object);
 
   // engine_ordered.cc: sources that give bytes only in order
   void feed_in_order();
-  void ordered_pass(OrderedReader& reader);
+  void ordered_pass(OrderedReader& reader, std::size_t asked);
+  ObjectRun& object_of(const FileEntry& member);
   void feed_object(OrderedReader& reader, ObjectRun& object);
   void feed_chunk(Lock& lock, OrderedReader& reader, ObjectRun& object, Chunk& chunk);
-  std::vector<FileEntry> unverified_files(const Lock&);
+  std::vector<FileEntry> unfed_files(const Lock&);
 
   void forget(const Lock& lock, ObjectRun& object, Chunk& chunk);
 
@@ -117,7 +136,6 @@ class Engine::Impl {
   const TransferOptions options_;
   Progress& progress_;
   RateLimit rate_;
-  std::function<void()> changed_;
   const TransferPlan* plan_ = nullptr;
   bool ordered_ = false;  // constant while running
 
@@ -125,16 +143,24 @@ class Engine::Impl {
   std::condition_variable cv_;  // anything below changed
   BufferPool pool_;
   std::vector<std::unique_ptr<ObjectRun>>
-      objects_;                     // in plan order; the vector is constant while running
-  std::vector<ObjectRun*> active_;  // open, with chunks still to be opened
+      objects_;  // in plan order; the vector is constant while running
+  std::map<int, std::vector<ObjectRun*>> ranks_;  // those whose turn has not come
+  std::deque<ObjectRun*> waiting_;                // of this rank, to be opened, in plan order
+  std::deque<ObjectRun*> copies_;                 // of this rank, to be copied inside the store
+  std::vector<ObjectRun*> active_;                // open, with chunks still to be opened
   std::deque<BlockTask> blocks_;
   std::deque<PutTask> puts_;
   int rank_ = 0;
   std::size_t rank_left_ = 0;  // objects of this rank that are not done
   std::size_t opening_ = 0;
+  std::size_t unfed_ = 0;     // objects that an ordered source is still to feed
+  std::uint64_t proofs_ = 0;  // how often an object was found right: whether a pass got anywhere
+  // Of an ordered source: the objects by path, constant while running.
+  std::map<std::string, ObjectRun*, std::less<>> by_path_;
   int fetching_ = 0, fetch_limit_;
-  const int fetch_slots_;  // most fetches at once
-  int smooth_ = 0;         // blocks since the last sign of throttling
+  const int fetch_slots_;   // most fetches at once
+  bool throttled_ = false;  // the source asked to slow down, and nothing came since
+  int smooth_ = 0;          // blocks since then
   std::chrono::steady_clock::time_point paused_until_{};
   bool over_ = false;  // all done, or failed
   std::optional<Error> error_;

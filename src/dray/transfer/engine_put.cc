@@ -19,6 +19,12 @@ void as_a_whole(ObjectResult& result, const PartLayout& layout) {
   result.part_crc64 = {crc};
 }
 
+/// The unfinished upload is no longer known. (Where the bucket is gone too, beginning anew says
+/// so.)
+bool upload_is_gone(const Error& error) {
+  return error.code() == Code::not_found && error.side() == Side::destination;
+}
+
 }  // namespace
 
 void Engine::Impl::put_worker() {
@@ -28,7 +34,10 @@ void Engine::Impl::put_worker() {
     if (over_) return;
     const PutTask task = puts_.front();
     puts_.pop_front();
-    if (task.chunk != nullptr) task.chunk->putting = true;
+    if (task.chunk != nullptr) {
+      task.chunk->queued = false;
+      task.chunk->putting = true;
+    }
     lock.unlock();
     if (task.chunk != nullptr)
       put_part(*task.object, *task.chunk);
@@ -40,23 +49,26 @@ void Engine::Impl::put_worker() {
 
 void Engine::Impl::put_due(const Lock& lock, ObjectRun& object, Chunk& chunk) {
   chunk.put_due = true;
-  if (object.layout.in_order) {
+  if (object.layout.in_order)
     pump_in_order(lock, object);
-  } else {
-    puts_.push_back({&object, &chunk});
-    cv_.notify_all();
-  }
+  else
+    queue_put(lock, object, chunk);
+}
+
+void Engine::Impl::queue_put(const Lock&, ObjectRun& object, Chunk& chunk) {
+  chunk.queued = true;
+  puts_.push_back({&object, &chunk});
+  cv_.notify_all();
 }
 
 /// In-order stores get one part at a time, the next one.
-void Engine::Impl::pump_in_order(const Lock&, ObjectRun& object) {
+void Engine::Impl::pump_in_order(const Lock& lock, ObjectRun& object) {
   if (object.in_order_busy || object.state == ObjectState::draining) return;
   auto& chunks = object.transform ? object.transform->outputs : object.chunks;
   const auto it = chunks.find(object.in_order_next);
   if (it == chunks.end() || !it->second.put_due || it->second.putting) return;
   object.in_order_busy = true;
-  puts_.push_back({&object, &it->second});
-  cv_.notify_all();
+  queue_put(lock, object, it->second);
 }
 
 void Engine::Impl::put_part(ObjectRun& object, Chunk& chunk) {
@@ -78,6 +90,11 @@ void Engine::Impl::put_part(ObjectRun& object, Chunk& chunk) {
   } catch (const Rewind& rewind) {
     Lock lock(mutex_);
     rewound(lock, object, chunk, rewind.offset);
+  } catch (...) {
+    const Error error = current_error();
+    if (!upload_is_gone(error)) throw;
+    Lock lock(mutex_);
+    upload_lost(lock, object, &chunk, error);
   }
 }
 
@@ -134,23 +151,57 @@ void Engine::Impl::rewound(const Lock& lock, ObjectRun& object, Chunk& chunk,
   for (std::uint64_t i = next; i < object.parts.size(); ++i) {
     const bool was_stored = object.parts[i].stored.has_value();
     object.parts[i].stored.reset();
-    if (object.transform || !was_stored) continue;
-    if (const auto it = object.chunks.find(i); it == object.chunks.end())
+    if (object.transform || !was_stored || object.state == ObjectState::draining) continue;
+    if (const auto it = object.chunks.find(i); it != object.chunks.end())
+      it->second.put_due = it->second.put_due || it->second.missing == 0;
+    else if (i < object.next_chunk)  // later ones come yet
       object.again.insert(i);
-    else
-      it->second.put_due = true;
   }
+  object.unacknowledge(next);
   object.in_order_next = next;
+  if (object.state == ObjectState::draining) {
+    leave(lock, object, chunk);
+    return;
+  }
   if (next < chunk.index && (object.transform || ordered_)) {
     // These bytes cannot be had from the middle: all come once more, and what the store kept is not
     // sent again.
     drain(lock, object);
     return;
   }
-  if (!object.again.empty() && std::find(active_.begin(), active_.end(), &object) == active_.end())
-    active_.push_back(&object);
+  activate(lock, object);
   pump_in_order(lock, object);
   cv_.notify_all();
+}
+
+/// A chunk of an object that begins anew is done with.
+void Engine::Impl::leave(const Lock& lock, ObjectRun& object, Chunk& chunk) {
+  chunk.putting = chunk.put_due = false;
+  if (object.transform)
+    forget(lock, object, chunk);
+  else
+    release_if_done(lock, object, chunk);
+}
+
+/// The store has cleaned up, or somebody aborted the upload: once an object, all of it is sent
+/// again. `chunk` is the one that was refused, nullptr where it was the last step.
+void Engine::Impl::upload_lost(const Lock& lock, ObjectRun& object, Chunk* chunk,
+                               const Error& why) {
+  if (!object.reopen) {
+    if (object.began_anew)
+      throw Error(why).hint(
+          "the store dropped this upload twice; look for a rule that removes unfinished uploads, "
+          "then run the same command again");
+    object.began_anew = object.reopen = true;
+    warn("{}: the store has lost what was sent of it, so it is sent again: {}", object.plan->label,
+         why.what());
+    progress_.retried();
+  }
+  if (chunk != nullptr) chunk->putting = false;
+  if (object.state != ObjectState::draining)
+    drain(lock, object);
+  else if (chunk != nullptr)
+    leave(lock, object, *chunk);
 }
 
 /// Queues the last step of an object when everything before it is done and its rank has come.
@@ -158,31 +209,49 @@ void Engine::Impl::seal_if_ready(const Lock&, ObjectRun& object) {
   if (object.state != ObjectState::open || !object.verified || object.held) return;
   if (!object.single() && !object.all_stored()) return;
   object.state = ObjectState::sealed;
-  if (object.plan->rank == rank_) puts_.push_back({&object, nullptr});
+  if (object.plan->rank <= rank_) puts_.push_back({&object, nullptr});
   cv_.notify_all();
 }
 
-/// A copy came out as other bytes, and what was made of it is gone: once more, without copies.
-void Engine::Impl::send_all(ObjectRun& object) {
-  progress_.retried();
-  int failures = 0;
-  auto upload = with_retries(
-      failures, [&] { return store_.begin(object.plan->spec, nullptr, stop_.get_token()); });
+void Engine::Impl::commit(ObjectRun& object) {
+  std::optional<ObjectResult> result;
+  try {
+    failpoint("before-commit");
+    result = make(object);
+    failpoint("after-commit");
+  } catch (...) {
+    const Error error = current_error();
+    const bool useless = error.code() == Code::verification && error.side() == Side::destination;
+    if (object.single() || (!upload_is_gone(error) && !useless)) throw;
+    if (useless) object.upload->abandon();
+    Lock lock(mutex_);
+    object.send_all = object.send_all || useless;  // a copy may have come out wrong
+    upload_lost(lock, object, nullptr, error);
+    return;
+  }
   Lock lock(mutex_);
-  object.upload = std::move(upload);
-  object.send_all = true;
-  for (Part& part : object.parts) part.stored.reset();
-  drain(lock, object);
-  restart_if_drained(lock, object);
+  for (auto& [index, chunk] : object.chunks) pool_.give(std::move(chunk.buffer));
+  object.chunks.clear();
+  if (object.transform) {
+    for (auto& [index, chunk] : object.transform->outputs) pool_.give(std::move(chunk.buffer));
+    object.transform->outputs.clear();
+    for (auto& buffer : object.transform->spare) pool_.give(std::move(buffer));
+    object.transform->spare.clear();
+  }
+  finished(lock, object, std::move(*result));
 }
 
-void Engine::Impl::commit(ObjectRun& object) {
+/// The last step of an object: it becomes visible.
+ObjectResult Engine::Impl::make(ObjectRun& object) {
   const std::stop_token stop = stop_.get_token();
   const ObjectPlan& plan = *object.plan;
   ObjectResult result{plan.spec.key, plan.spec.size, "", 0, {}, "", true};
   result.sha256 = object.transform ? object.transform->sha.hex() : object.hasher->sha256();
   int failures = 0;
-  failpoint("before-commit");
+  if (plan.replaces && !object.replaced) {  // once: later it might be this very object
+    with_retries(failures, [&] { store_.remove(plan.spec.key, stop); });
+    object.replaced = true;
+  }
   if (object.single()) {
     auto& chunks = object.transform ? object.transform->outputs : object.chunks;
     const Bytes bytes =
@@ -201,30 +270,13 @@ void Engine::Impl::commit(ObjectRun& object) {
       result.part_crc64.push_back(part.stored->crc64);
     }
     result.part_size = object.layout.part_size;
-    try {
-      result.etag = with_retries(failures, [&] {
-                      return object.upload->commit(parts, result.sha256, stop);
-                    }).etag;
-    } catch (const Error& e) {
-      if (e.code() != Code::verification || !plan.reusable || object.send_all) throw;
-      warn("{}; all of it is sent", e.what());
-      send_all(object);
-      return;
-    }
+    result.etag = with_retries(failures, [&] {
+                    return object.upload->commit(parts, result.sha256, stop);
+                  }).etag;
     if (!object.layout.ends.empty()) as_a_whole(result, object.layout);
   }
   result.ranges = object.hasher->ranges();
-  failpoint("after-commit");
-  Lock lock(mutex_);
-  for (auto& [index, chunk] : object.chunks) pool_.give(std::move(chunk.buffer));
-  object.chunks.clear();
-  if (object.transform) {
-    for (auto& [index, chunk] : object.transform->outputs) pool_.give(std::move(chunk.buffer));
-    object.transform->outputs.clear();
-    for (auto& buffer : object.transform->spare) pool_.give(std::move(buffer));
-    object.transform->spare.clear();
-  }
-  finished(lock, object, std::move(result));
+  return result;
 }
 
 }  // namespace dray

@@ -28,24 +28,28 @@ class InputHasher {
   std::string sha256() const;
   /// Digests of the pieces, where the plan asks for them; none after restore().
   std::vector<RangeDigest> ranges() const;
-  /// State to go on from at offset(); only plain objects whose publisher states a SHA-256 (or
-  /// nothing) have one.
+  /// State to go on from at offset(). There is none within a unit whose publisher states a git
+  /// SHA-1 (those are small).
   std::optional<SavedHash> save() const;
   /// False, and nothing changed, if `saved` cannot be used.
   bool restore(const SavedHash& saved);
 
  private:
+  struct Place;
+  Place place_of(std::uint64_t offset) const;
   void begin_units();  // also passes over empty segments
-  void end_unit(const FileEntry& unit);
+  void begin_unit(std::size_t unit);
+  void end_unit();
 
   const TransferPlan& plan_;
   const ObjectPlan& object_;
   std::uint64_t offset_ = 0;
   std::size_t segment_ = 0;  // the one that holds offset_
   std::uint64_t in_segment_ = 0;
-  Sha256 whole_;        // of the input
-  bool separate_unit_;  // the unit's SHA-256 is not the whole's
-  std::optional<Sha256> unit_sha_;
+  Sha256 whole_;                     // of the input
+  bool separate_unit_;               // the unit's SHA-256 is not the whole's
+  std::optional<std::size_t> unit_;  // begun and not yet complete
+  std::optional<Sha256> unit_sha_;   // of it
   std::optional<GitBlobSha1> unit_git_;
   std::optional<RangeHasher> pieces_;
 };

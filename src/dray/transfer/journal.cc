@@ -86,7 +86,10 @@ Json object_json(const JournalObject& object) {
                      {"parts", parts_json(object.upload.parts)}};
   if (!object.upload.id.empty() && object.upload.cut != 0)
     out["upload"]["cut"] = hex64(object.upload.cut);
-  if (object.hash) out["hash"] = {{"offset", object.hash->offset}, {"sha256", object.hash->sha256}};
+  if (object.hash) {
+    out["hash"] = {{"offset", object.hash->offset}, {"sha256", object.hash->sha256}};
+    if (!object.hash->unit.empty()) out["hash"]["unit"] = object.hash->unit;
+  }
   if (object.done) {
     Json crcs = Json::array();
     for (std::uint64_t crc : object.done->part_crc64) crcs.push_back(hex64(crc));
@@ -110,7 +113,8 @@ JournalObject object_of(const Json& json, std::string_view what) {
   }
   if (json.contains("hash")) {
     const Json& hash = get_object(json, "hash", what);
-    object.hash = SavedHash{get_u64(hash, "offset", what), get_string(hash, "sha256", what)};
+    object.hash = SavedHash{get_u64(hash, "offset", what), get_string(hash, "sha256", what),
+                            find_string(hash, "unit", what).value_or("")};
   }
   if (json.contains("done")) {
     const Json& done = get_object(json, "done", what);

@@ -33,6 +33,8 @@ bool surely_dead(const Writer& writer);
 struct SavedHash {
   std::uint64_t offset = 0;
   std::string sha256;  // Sha256::save()
+  std::string unit{};  // the same of the file that the offset lies within, where the object is made
+                       // of more than one; "" between files
 };
 
 struct JournalObject {

@@ -32,6 +32,7 @@ struct Chunk {
   std::uint64_t crc = 0;    // of all bytes, once missing is 0
   bool hashed = false;      // the hash frontier passed it, or need not
   bool put_due = false;     // to be put (or being put); its bytes are needed until then
+  bool queued = false;      // a put worker will come for it
   bool putting = false;
   bool hashing = false;  // its bytes are being read by whoever is at the frontier
   int failures = 0;      // of fetching and putting together: one budget a part
@@ -40,6 +41,8 @@ struct Chunk {
 /// What is known of a part of the object.
 struct Part {
   std::optional<PutPart> stored;  // acknowledged by the store, and its bytes' CRC
+  /// CRC of the bytes that were hashed: what is fetched again only to be put must have it.
+  std::optional<std::uint64_t> hashed_crc;
 };
 
 /// The output side of an object with a transform.
@@ -83,20 +86,31 @@ struct ObjectRun {
       again;  // parts to be fetched again only to be put (lost, or asked for by Rewind)
   std::unique_ptr<InputHasher> hasher;  // used without the lock by whoever set `hashing`
   bool hashing = false;
-  std::uint64_t frontier = 0;           // input bytes hashed
-  std::optional<SavedHash> saved_hash;  // at the last part boundary
-  bool verified = false;                // all units proved
+  std::uint64_t frontier = 0;  // input bytes hashed
+  /// Hash states at part boundaries, by offset: the last one before which the store holds every
+  /// part, and those behind it.
+  std::map<std::uint64_t, SavedHash> hash_states;
+  std::uint64_t acknowledged = 0;  // parts from the first on that the store holds
+  bool verified = false;           // all units proved
   bool held =
       false;  // not to be committed before the ordered pass ended (its units state no digest)
+  bool copy_pending = false;      // it may yet be copied inside the store
+  ObjectRun* original = nullptr;  // constant: of the same content, made before (plan->same_as)
+  std::vector<ObjectRun*> twins;  // constant: those that wait for this one
   int pass = 1;
-  int restarts = 0;    // how often it began anew, for who feeds it
-  bool wrong = false;  // the second pass was no better: the upload is of no use
+  int restarts = 0;         // how often it began anew, for who feeds it
+  bool wrong = false;       // the second pass was no better: the upload is of no use
+  bool reopen = false;      // its upload is gone: another is begun once it is drained
+  bool began_anew = false;  // that happened once
+  bool replaced = false;    // what lay under the key is gone (plan->replaces)
   int rewinds = 0;
   std::uint64_t in_order_next = 0;  // next part of an in-order store
   bool in_order_busy = false;
   std::optional<TransformState> transform;
-  std::string saved_id;  // upload to be taken up, from the journal
+  // From the journal: the upload to be taken up, and where hashing goes on.
+  std::string saved_id;
   std::vector<PutPart> saved_parts;
+  std::optional<SavedHash> saved_hash;
   std::string useless_id;  // upload of the journal that was cut otherwise
   bool send_all = false;   // nothing is copied any more: a copy came out wrong
   std::optional<ObjectResult> result;
@@ -122,6 +136,14 @@ struct ObjectRun {
       if (!part.stored) return false;
     return true;
   }
+  /// To be fed by an ordered source.
+  bool unfed() const { return !verified && !copy_pending; }
+  void keep_hash_state(SavedHash saved) { hash_states[saved.offset] = std::move(saved); }
+  /// Parts from `index` on are no longer known to be stored.
+  void unacknowledge(std::uint64_t index) { acknowledged = std::min(acknowledged, index); }
+  /// Where a later run may go on hashing: every part before it is acknowledged, so that nothing
+  /// which was hashed has to be fetched again unproved.
+  std::optional<SavedHash> resume_point();
 };
 
 }  // namespace dray

@@ -42,6 +42,14 @@ namespace {
   throw Error(Code::internal, "the plan is inconsistent: " + what).on("plan", label);
 }
 
+void check_twin(const TransferPlan& plan, std::size_t index) {
+  const ObjectPlan& object = plan.objects[index];
+  const bool good = *object.same_as < index && !plan.objects[*object.same_as].same_as &&
+                    plan.objects[*object.same_as].rank <= object.rank &&
+                    plan.objects[*object.same_as].spec.size == object.spec.size;
+  if (!good) broken(object.label, "it cannot be a copy of an object that is made later");
+}
+
 }  // namespace
 
 void check_plan(const TransferPlan& plan) {
@@ -53,6 +61,8 @@ void check_plan(const TransferPlan& plan) {
         object.transform ? object.transform->output_size() : object.input_size();
     if (made != object.spec.size)
       broken(object.label, fmt::format("{} bytes planned, {} made", object.spec.size, made));
+    if (object.same_as) check_twin(plan, o);
+    std::optional<std::size_t> open;  // unit that is not complete yet
     for (const auto& segment : object.segments) {
       const auto* source = std::get_if<SourceSegment>(&segment);
       if (source == nullptr) continue;
@@ -61,8 +71,12 @@ void check_plan(const TransferPlan& plan) {
         broken(object.label, plan.units[source->unit].path + " is not read in order");
       if (owner[source->unit] != plan.objects.size() && owner[source->unit] != o)
         broken(object.label, plan.units[source->unit].path + " feeds two objects");
+      if (open && *open != source->unit)
+        broken(object.label, plan.units[*open].path + " is interrupted by another file");
       owner[source->unit] = o;
       covered[source->unit] = source->range.end();
+      open.reset();
+      if (source->range.end() < plan.units[source->unit].size) open = source->unit;
     }
   }
   for (std::size_t u = 0; u < plan.units.size(); ++u) {

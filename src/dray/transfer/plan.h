@@ -42,11 +42,15 @@ struct ObjectPlan {
   std::string label;  // for progress and errors: the file's path
   std::vector<Segment> segments;
   std::shared_ptr<Transform> transform;  // null = none
-  int rank = 0;  // objects of a rank become visible only after all of lower ranks
+  int rank = 0;           // objects of a rank become visible only after all of lower ranks
+  bool replaces = false;  // what lies under the key goes, right before this object becomes visible
   /// The same content lies in the store already: tried first, by copying inside the store.
   std::optional<StoredObject> copy_from;
   std::vector<std::uint64_t> copy_part_crc64;  // what is known of it, for the manifest
   std::uint64_t copy_part_size = 0;
+  /// Index of an earlier object of the plan, of the same rank or a lower one, with the same
+  /// content: once that is made it is copied inside the store.
+  std::optional<std::size_t> same_as;
 
   /// Digests of its pieces are wanted in the result; only for plain objects. They are told of
   /// tensors if it is a safetensors file.
@@ -69,7 +73,7 @@ struct TransferPlan {
 
 /// Asserts what the engine relies on, throwing Code::internal: segments add up to the object (or
 /// the transform's output does), every unit is covered wholly, once, in ascending order by a single
-/// object.
+/// object, one unit after another; what is the same as another object comes after it.
 void check_plan(const TransferPlan& plan);
 
 /// One piece of an input range: part of one segment.

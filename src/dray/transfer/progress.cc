@@ -1,5 +1,7 @@
 #include "dray/transfer/progress.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace dray {
@@ -13,6 +15,17 @@ void Progress::total(std::uint64_t bytes, std::uint64_t files) {
   std::lock_guard lock(mutex_);
   total_bytes_ = bytes;
   total_files_ = files;
+}
+
+void Progress::begin(std::string phase, std::uint64_t bytes, std::uint64_t files) {
+  std::lock_guard lock(mutex_);
+  phase_ = std::move(phase);
+  total_bytes_ = bytes;
+  total_files_ = files;
+  files_done_ = verified_ = 0;
+  fetched_ = stored_ = reused_ = 0;
+  active_.clear();
+  finished_.clear();
 }
 
 void Progress::file_begin(const std::string& path, std::uint64_t size) {
@@ -45,6 +58,11 @@ void Progress::waiting(std::string why) {
   waiting_ = std::move(why);
 }
 
+void Progress::copying(int change) {
+  std::lock_guard lock(mutex_);
+  copying_ += change;
+}
+
 ProgressView Progress::view() const {
   ProgressView view;
   view.fetched = fetched_;
@@ -54,6 +72,9 @@ ProgressView Progress::view() const {
   std::lock_guard lock(mutex_);
   view.phase = phase_;
   view.waiting = waiting_;
+  if (waiting_.empty() && copying_ > 0)
+    view.waiting = fmt::format("the store copies {}",
+                               copying_ == 1 ? "a file" : fmt::format("{} files", copying_));
   view.total_bytes = total_bytes_;
   view.total_files = total_files_;
   view.verified = verified_;

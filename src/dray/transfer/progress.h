@@ -37,6 +37,8 @@ class Progress {
  public:
   void phase(std::string name);
   void total(std::uint64_t bytes, std::uint64_t files);
+  /// A step with a count of its own: what was counted before belongs to earlier ones.
+  void begin(std::string phase, std::uint64_t bytes, std::uint64_t files);
   void fetched(std::uint64_t bytes) { fetched_ += bytes; }
   void stored(std::uint64_t bytes) { stored_ += bytes; }
   void reused(std::uint64_t bytes) { reused_ += bytes; }
@@ -46,6 +48,9 @@ class Progress {
   void file_at(const std::string& path, std::uint64_t done);
   void file_done(const std::string& path, std::uint64_t size);
   void waiting(std::string why);
+  /// So many more (or, negative, fewer) files are being copied inside the store, which tells
+  /// nothing before it is done.
+  void copying(int change);
   ProgressView view() const;
   /// Files finished since the last call, for printers that tell each.
   std::vector<FileProgress> take_finished();
@@ -54,6 +59,7 @@ class Progress {
   std::atomic<std::uint64_t> fetched_{0}, stored_{0}, reused_{0}, retries_{0};
   mutable std::mutex mutex_;
   std::string phase_ = "planning", waiting_;
+  int copying_ = 0;
   std::uint64_t total_bytes_ = 0, total_files_ = 0, files_done_ = 0, verified_ = 0;
   std::map<std::string, FileProgress> active_;
   std::deque<FileProgress> finished_;

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <set>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -14,6 +14,8 @@
 #include "dray/base/log.h"
 #include "dray/base/time.h"
 #include "dray/model/reference.h"
+#include "dray/store/catalog.h"
+#include "dray/transfer/briefly.h"
 #include "dray/transfer/digest_objects.h"
 #include "dray/transfer/engine.h"
 
@@ -22,37 +24,51 @@ namespace dray {
 struct Transfer::Impl {
   explicit Impl(TransferRequest r)
       : request(std::move(r)),
-        engine(*request.source, *request.store, request.options, *request.progress) {}
+        engine(*request.source, *request.store, request.options, *request.progress) {
+    for (const auto& object : request.plan.objects) planned.emplace(object.spec.key, &object);
+  }
 
   void claim_release(const std::stop_token& stop);
+  void settle(const std::stop_token& stop);
   void inherit(const std::stop_token& stop);
   void settle_existing(const std::stop_token& stop);
   std::vector<JournalObject> read_back(const std::vector<Listed>& listed,
                                        const std::stop_token& stop);
   void abandon_orphans(const std::stop_token& stop);
   bool ours(const Listed& object, const std::stop_token& stop);
-  void save(std::vector<JournalObject> objects, bool released, const std::stop_token& stop);
-  void keep_journal(const std::stop_token& stop, std::stop_source& engine_stop);
-  void last_words() noexcept;
-  const ObjectPlan* planned(const std::string& key) const;
+
+  void keep_claim(const std::stop_token& over);
+  void save(bool released, const std::stop_token& stop);
+  void stop_keeping();
+  void check_claim();
+  void give_up() noexcept;
+  std::vector<JournalObject> known_objects() const;
+  const ObjectPlan* find_planned(const std::string& key) const;
 
   TransferRequest request;
+  std::map<std::string_view, const ObjectPlan*> planned;  // by key
   Journal journal;
-  std::optional<Claim> claim;
+  std::optional<Manifest> published;
+  std::optional<Claim> claim;                  // while the keeper runs guarded by `mutex`
   std::map<std::string, JournalObject> known;  // by key
   std::set<std::string> inherited_keys;        // keys of any earlier transfer of this release
   Engine engine;
 
+  enum class Stage {
+    settling,  // what is there is looked at; the journal names nothing yet
+    moving,    // the journal holds what the engine knows
+    over,      // nothing more is to be said
+  };
   std::mutex mutex;
-  std::condition_variable_any changed;
-  bool dirty = false;
+  Stage stage = Stage::settling;
   std::optional<Error> lost;  // the claim is gone
+  std::stop_source halt;      // ends what is under way
+  std::jthread keeper;        // last: it uses the others
 };
 
-const ObjectPlan* Transfer::Impl::planned(const std::string& key) const {
-  for (const auto& object : request.plan.objects)
-    if (object.spec.key == key) return &object;
-  return nullptr;
+const ObjectPlan* Transfer::Impl::find_planned(const std::string& key) const {
+  const auto found = planned.find(key);
+  return found == planned.end() ? nullptr : found->second;
 }
 
 void Transfer::Impl::claim_release(const std::stop_token& stop) {
@@ -71,6 +87,7 @@ void Transfer::Impl::claim_release(const std::stop_token& stop) {
   claim.emplace(Claim::acquire(request.store->state(), journal, options, stop));
   request.progress->waiting("");
   failpoint("claimed");
+  keeper = std::jthread([this](const std::stop_token& over) { keep_claim(over); });
 }
 
 /// What dead writers left: of the same plan it is taken up, of another it is removed (no manifest
@@ -109,15 +126,16 @@ void Transfer::Impl::settle_existing(const std::stop_token& stop) {
   }
   for (const Listed& object : request.store->list(request.prefix, stop)) {
     if (there.contains(object.key)) continue;
-    const ObjectPlan* plan = planned(object.key);
-    if (plan == nullptr && !request.exclusive_prefix) continue;
+    const ObjectPlan* plan = find_planned(object.key);
     const auto it = known.find(object.key);
     const bool recorded = it != known.end() && it->second.done &&
                           it->second.done->etag == object.etag &&
                           it->second.done->size == object.size;
     if (plan != nullptr && recorded) {
       there.insert(object.key);
-    } else if (request.exclusive_prefix && !ours(object, stop)) {
+    } else if (!request.exclusive_prefix) {
+      continue;  // a stranger's, or replaced when its time has come
+    } else if (!ours(object, stop)) {
       throw Error(Code::conflict, fmt::format("{} exists and no manifest names it", object.key))
           .on("write to", request.store->properties().uri + "/" + request.prefix)
           .from(Side::destination)
@@ -138,19 +156,20 @@ void Transfer::Impl::settle_existing(const std::stop_token& stop) {
 std::vector<JournalObject> Transfer::Impl::read_back(const std::vector<Listed>& listed,
                                                      const std::stop_token& stop) {
   if (listed.empty()) return {};
-  request.progress->phase("checking what is there");
   std::vector<ObjectToRead> objects;
+  std::uint64_t bytes = 0;
   for (const Listed& l : listed) {
+    bytes += l.size;
     const PartLayout layout = request.store->layout(l.size);
     objects.push_back(
         {l.key, l.key, l.etag, l.size, layout.count() > 1 ? layout.part_size : 0, ""});
   }
-  Progress unseen;
+  request.progress->begin("checking what is there", bytes, objects.size());
   std::vector<JournalObject> right;
   std::vector<ObjectResult> found =
-      digest_objects(*request.store, objects, request.options, unseen, stop);
+      digest_objects(*request.store, objects, request.options, *request.progress, stop);
   for (std::size_t i = 0; i < found.size(); ++i) {
-    const ObjectPlan& plan = *planned(found[i].key);
+    const ObjectPlan& plan = *find_planned(found[i].key);
     const std::string stated =
         plan.plain()
             ? request.plan.units[std::get<SourceSegment>(plan.segments[0]).unit].digests.sha256
@@ -176,7 +195,7 @@ void Transfer::Impl::abandon_orphans(const std::stop_token& stop) {
     }
   }
   for (const UnfinishedUpload& upload : left) {
-    if (planned(upload.key) == nullptr && !inherited_keys.contains(upload.key)) continue;
+    if (find_planned(upload.key) == nullptr && !inherited_keys.contains(upload.key)) continue;
     const auto it = known.find(upload.key);
     if (it != known.end() && it->second.upload.id == upload.id) continue;
     request.store->abandon(upload, stop);
@@ -185,109 +204,128 @@ void Transfer::Impl::abandon_orphans(const std::stop_token& stop) {
 
 Transfer::Transfer(TransferRequest request, const std::stop_token& stop)
     : impl_(std::make_unique<Impl>(std::move(request))) {
-  impl_->claim_release(stop);
+  Impl& impl = *impl_;
+  const std::stop_callback on_stop(stop, [&] { impl.halt.request_stop(); });
   try {
-    impl_->inherit(stop);
-    impl_->settle_existing(stop);
-    impl_->abandon_orphans(stop);
-    // Only now: a journal must not name keys where somebody else's objects may lie.
-    for (const auto& object : impl_->request.plan.objects)
-      impl_->journal.keys.push_back(object.spec.key);
-    std::vector<JournalObject> objects;
-    for (const auto& [key, object] : impl_->known) objects.push_back(object);
-    impl_->save(std::move(objects), false, stop);
+    impl.claim_release(impl.halt.get_token());
+    if (impl.request.exclusive_prefix)
+      impl.published = find_manifest(*impl.request.store, impl.request.name, impl.request.version,
+                                     impl.halt.get_token());
+    if (!impl.published) impl.settle(impl.halt.get_token());
   } catch (...) {
     const Error error = current_error();
-    try {
-      impl_->claim->withdraw({});
-    } catch (const Error& second) {
-      debug("the claim stays until it expires: {}", second.what());
-    }
+    impl.stop_keeping();
+    impl.check_claim();
+    if (impl.claim) impl.claim->step_back();
     throw error;
   }
 }
 
-Transfer::~Transfer() = default;
+const std::optional<Manifest>& Transfer::published() const { return impl_->published; }
 
-void Transfer::Impl::save(std::vector<JournalObject> objects, bool released,
-                          const std::stop_token& stop) {
-  Journal now = journal;
-  now.released = released;
-  now.objects = std::move(objects);
-  claim->save(now, stop);
+Transfer::~Transfer() {
+  if (impl_->stage != Impl::Stage::over) impl_->give_up();
+}
+
+void Transfer::Impl::settle(const std::stop_token& stop) {
+  inherit(stop);
+  settle_existing(stop);
+  abandon_orphans(stop);
+  // Only now: a journal must not name keys where somebody else's objects may lie.
+  const std::lock_guard lock(mutex);
+  for (const auto& object : request.plan.objects) journal.keys.push_back(object.spec.key);
+  journal.objects = known_objects();
+  stage = Stage::moving;
+  claim->save(journal, stop);
+}
+
+std::vector<JournalObject> Transfer::Impl::known_objects() const {
+  std::vector<JournalObject> objects;
+  for (const auto& [key, object] : known) objects.push_back(object);
+  return objects;
 }
 
 std::vector<ObjectResult> Transfer::run(const std::stop_token& stop) {
   Impl& impl = *impl_;
-  std::stop_source engine_stop;
-  std::stop_callback on_stop(stop, [&] { engine_stop.request_stop(); });
-  std::vector<JournalObject> known;
-  for (const auto& [key, object] : impl.known) known.push_back(object);
+  const std::stop_callback on_stop(stop, [&] { impl.halt.request_stop(); });
   try {
-    std::jthread keeper([&](const std::stop_token& over) { impl.keep_journal(over, engine_stop); });
-    auto results = impl.engine.run(
-        impl.request.plan, known,
-        [&impl] {
-          std::lock_guard lock(impl.mutex);
-          impl.dirty = true;
-          impl.changed.notify_all();
-        },
-        engine_stop.get_token());
-    keeper.request_stop();
-    keeper.join();
-    if (impl.lost) throw *impl.lost;
+    auto results = impl.engine.run(impl.request.plan, impl.known_objects(), impl.halt.get_token());
+    // Once more before anything is published: it is still ours, and what is done is on record.
+    impl.save(false, impl.halt.get_token());
     return results;
   } catch (...) {
     const Error error = current_error();
-    if (impl.lost) throw *impl.lost;
-    impl.last_words();
+    impl.give_up();
+    impl.check_claim();
     throw error;
   }
 }
 
-/// Rewrites the journal every `journal_every`, and within a second after something that matters
-/// happened.
-void Transfer::Impl::keep_journal(const std::stop_token& stop, std::stop_source& engine_stop) {
-  const auto quiet = std::min<std::chrono::milliseconds>(request.options.journal_every,
-                                                         request.options.claim_ttl / 4);
-  while (!stop.stop_requested()) {
-    {
-      std::unique_lock lock(mutex);
-      changed.wait_for(lock, stop, quiet, [this] { return dirty; });
-      dirty = false;
-    }
-    if (stop.stop_requested()) return;
+/// Rewrites the journal, which renews the claim, at a steady pace until the transfer is over: also
+/// while much is read back before it, and while the release is published after it.
+void Transfer::Impl::keep_claim(const std::stop_token& over) {
+  std::stop_source either;
+  const std::stop_callback on_over(over, [&] { either.request_stop(); });
+  const std::stop_callback on_halt(halt.get_token(), [&] { either.request_stop(); });
+  const std::stop_token stop = either.get_token();
+  const std::chrono::milliseconds ttl = request.options.claim_ttl;
+  const auto pace = std::min(request.options.journal_every, ttl / 4);
+  while (wait_for(stop, pace)) {
     try {
-      save(engine.state(), false, stop);
-    } catch (const Error& error) {
+      save(false, stop);
+    } catch (...) {
+      const Error error = current_error();
       if (stop.stop_requested()) return;
       if (error.code() == Code::locked) {
-        lost = error;
-        engine_stop.request_stop();
+        {
+          const std::lock_guard lock(mutex);
+          lost = error;
+        }
+        halt.request_stop();
         return;
       }
       warn("the journal could not be saved, resuming may cost more: {}", error.what());
     }
-    wait_for(stop, std::min<std::chrono::milliseconds>(quiet, std::chrono::seconds(1)));
   }
 }
 
-/// After a failure or a stop: what is known goes to the journal, marked as released so that nobody
-/// waits for this process.
-void Transfer::Impl::last_words() noexcept {
-  std::stop_source patience;
-  std::jthread timer([&](const std::stop_token& over) {
-    if (wait_for(over, std::chrono::milliseconds(1500))) patience.request_stop();
-  });
-  try {
-    save(engine.state(), true, patience.get_token());
-  } catch (...) {
-    warn("the journal could not be saved, resuming may cost more: {}", current_error().what());
+/// Puts on record what is known now.
+void Transfer::Impl::save(bool released, const std::stop_token& stop) {
+  const std::lock_guard lock(mutex);
+  if (stage == Stage::settling) {
+    claim->renew(journal, stop);
+    return;
   }
+  if (auto moved = engine.state(); !moved.empty()) journal.objects = std::move(moved);
+  journal.released = released;
+  claim->save(journal, stop);
+}
+
+void Transfer::Impl::stop_keeping() {
+  keeper.request_stop();
+  if (keeper.joinable()) keeper.join();
+}
+
+void Transfer::Impl::check_claim() {
+  const std::lock_guard lock(mutex);
+  if (lost) throw Error(*lost);
+}
+
+/// The transfer ends before its time: what is known goes to the journal, marked as released so that
+/// nobody waits for this process.
+void Transfer::Impl::give_up() noexcept {
+  stop_keeping();
+  stage = Stage::over;
+  if (lost) return;
+  const bool saved =
+      briefly("save the journal", [this](const std::stop_token& stop) { save(true, stop); });
+  if (!saved) warn("the journal could not be saved, resuming may cost more");
 }
 
 void Transfer::finish(const std::stop_token& stop) {
+  impl_->stop_keeping();
   impl_->claim->release(stop);
+  impl_->stage = Impl::Stage::over;
   failpoint("transfer-finished");
 }
 

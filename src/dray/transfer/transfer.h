@@ -3,10 +3,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "dray/model/manifest.h"
 #include "dray/source/source.h"
 #include "dray/store/store.h"
 #include "dray/transfer/claim.h"
@@ -27,8 +29,9 @@ struct TransferRequest {
   std::string
       prefix;  // all keys of the plan lie below it, and nothing else may ("model-data/x/1.0.0/")
   std::vector<ObjectResult> present;  // objects of the plan that were found right already
-  bool exclusive_prefix =
-      true;  // strangers' objects below the prefix are a conflict (false: pull into a folder)
+  /// The prefix is a release's: strangers' objects below it are a conflict. False: a folder that is
+  /// pulled into.
+  bool exclusive_prefix = true;
 };
 
 /// Metadata name under which every object carries its transfer's id, so that a later run knows its
@@ -41,8 +44,12 @@ class Transfer {
   /// Claims the release and looks at what is there. Throws Code::locked when another writer lives,
   /// Code::conflict when the prefix holds objects that no transfer of this release made.
   Transfer(TransferRequest request, const std::stop_token& stop);
+  /// Unless it was finished the journal is kept, marked so that nobody waits for this process.
   ~Transfer();
 
+  /// Set when another writer published the release before this one had its claim: nothing is to be
+  /// moved then, and nothing of it was touched.
+  const std::optional<Manifest>& published() const;
   /// Moves everything; results in plan order. When it throws, the journal holds what a later run
   /// can take up.
   std::vector<ObjectResult> run(const std::stop_token& stop);

@@ -86,6 +86,17 @@ TEST(Crc, ChainsAndCombinesAtRandomSplits) {
   }
 }
 
+TEST(Crc, JoinsPartsOfOneSizeWithAShorterLastOne) {
+  const Buffer bytes = test::pattern(10'700, 5);
+  for (const std::size_t part : {1'000, 1'070, 5'350, 10'699, 10'700}) {
+    std::vector<std::uint64_t> crcs;
+    for (std::size_t at = 0; at < bytes.size(); at += part)
+      crcs.push_back(crc64nvme(0, Bytes(bytes).subspan(at, std::min(part, bytes.size() - at))));
+    EXPECT_EQ(crc64nvme_join(crcs, part, bytes.size()), crc64nvme(0, bytes)) << part;
+  }
+  EXPECT_EQ(crc64nvme_join({}, 1'000, 0), crc64nvme(0, {}));
+}
+
 TEST(Crc, CombineIsAssociativeForLengthsNoTestCouldHash) {
   auto random = test::generator(4);
   for (int round = 0; round < 100; ++round) {

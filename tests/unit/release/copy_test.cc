@@ -15,14 +15,14 @@ struct CopyTest : test::ReleaseFixture {
     first.store = staging.get();
     first.version = version;
     Progress progress;
-    return run_import(first, plan_import(first, {}), progress, {}).manifest;
+    return run_import(first, plan_import(first, progress, {}), progress, {}).manifest;
   }
   /// Imports `reference` of staging into the store.
   ImportResult copy(const std::string& reference) {
     ReleaseSource from(staging, parse_reference(reference), kDefaultTemplate);
     request.source = &from;
     Progress progress;
-    plan = plan_import(request, {});
+    plan = plan_import(request, progress, {});
     return run_import(request, plan, progress, {});
   }
   Error refusal(const std::string& reference) {
@@ -123,7 +123,8 @@ TEST_F(CopyTest, APlainPrefixNeedsTheRuleToBeAllowed) {
     staging->plant(file.path, std::string(as_text(source.bytes(file.path))));
   const auto prefix = prefix_source(staging);
   request.source = prefix.get();
-  EXPECT_EQ(test::error_of([&] { plan_import(request, {}); }).code(), Code::policy);
+  Progress progress;
+  EXPECT_EQ(test::error_of([&] { plan_import(request, progress, {}); }).code(), Code::policy);
   request.allows = {"unverified-source"};
   request.name = "tiny";
   const ImportResult result = import();

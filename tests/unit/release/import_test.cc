@@ -120,6 +120,25 @@ TEST_F(ImportTest, LargeKnownContentIsCopiedInsideTheStore) {
   EXPECT_EQ(next.manifest.find("model-00001-of-00002.safetensors")->part_crc64.size(), 4u);
 }
 
+TEST_F(ImportTest, FilesOfEqualContentMoveOnce) {
+  for (const std::string path : {"model-00001-of-00002.safetensors", "consolidated.safetensors"})
+    source.add(path, test::pattern(2 * kMiB, 5));
+  request.selection.all_files = true;
+  request.transfer.block = 64 * kKiB;
+  test::MemoryStore big({.part_size = 512 * kKiB});
+  request.store = &big;
+  const ImportResult result = import();
+  EXPECT_EQ(big.count("copy"), 1u);
+  EXPECT_LT(source.bytes_read(), 2 * kMiB + 64 * kKiB);
+  expect_intact(big, source, result.manifest);
+  const auto* copied = result.manifest.find("consolidated.safetensors");
+  ASSERT_NE(copied, nullptr);
+  EXPECT_EQ(copied->part_crc64.size(), 4u);
+  EXPECT_EQ(copied->part_crc64,
+            result.manifest.find("model-00001-of-00002.safetensors")->part_crc64);
+  EXPECT_EQ(copied->etag, big.stat(release_prefix("tiny", "1.0.0") + copied->path, {})->etag);
+}
+
 TEST_F(ImportTest, ANameThatCannotBeOneSaysHowToChooseAnother) {
   source.name = "my model";
   const Error error = test::error_of([&] { import(); });

@@ -110,7 +110,7 @@ struct ReleaseFixture : testing::Test {
 
   ImportResult import() {
     Progress progress;
-    const ImportPlan plan = plan_import(request, {});
+    const ImportPlan plan = plan_import(request, progress, {});
     return run_import(request, plan, progress, {});
   }
 

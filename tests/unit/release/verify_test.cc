@@ -187,6 +187,24 @@ TEST_F(PullTest, WrongStoredBytesNeverGetAName) {
   EXPECT_FALSE(fs::exists(folder / "model-00002-of-00002.safetensors"));
 }
 
+TEST_F(PullTest, WhatAKilledPullLeftGoesWithTheNextOne) {
+  fs::create_directories(folder / ".dray" / "tmp");
+  std::ofstream(folder / ".dray" / "tmp" / "s-0123") << "half a file";
+  pull();
+  expect_folder();
+}
+
+TEST_F(PullTest, FilesOfAnotherPullUnderWayStay) {
+  const std::string theirs = journal_key(transfer_id("other", "1.0.0"), "w");
+  fs::create_directories((folder / theirs).parent_path());
+  std::ofstream(folder / theirs) << "{}";
+  fs::create_directories(folder / ".dray" / "tmp");
+  std::ofstream(folder / ".dray" / "tmp" / "s-0123") << "half a file";
+  pull();
+  EXPECT_TRUE(fs::exists(folder / ".dray" / "tmp" / "s-0123"));
+  EXPECT_TRUE(fs::exists(folder / theirs));
+}
+
 TEST_F(PullTest, AStoreIsNoPlaceForAModelsFiles) {
   fs::create_directories(folder / ".dray" / "releases");
   EXPECT_THROW(pull(), Error);

@@ -206,10 +206,22 @@ TEST_F(StoreDir, ACrashAfterNamingLeavesANoteThatIsCleanedUp) {
   const auto left = store_.unfinished("m/", kGo);
   ASSERT_THAT(left, SizeIs(1));
   SavedUpload saved{id, 16 * kMiB, {part}};
-  EXPECT_THAT(store_.begin(spec("m/1/w", bytes.size()), &saved, kGo)->present(), IsEmpty());
+  EXPECT_THAT(store_.begin(spec("m/1/w", bytes.size()), &saved, kGo)->present(kGo), IsEmpty());
   store_.abandon(left[0], kGo);
   EXPECT_EQ(store_.stat("m/1/w", kGo)->size, 1000u);
   EXPECT_THAT(store_.unfinished("m/1/w", kGo), SizeIs(1)) << "only that of the second upload";
+}
+
+TEST_F(StoreDir, AStopEndsTheReadingBackOfParts) {
+  const Buffer bytes = pattern(1000, 1);
+  auto upload = store_.begin(spec("m/1/w", bytes.size()), nullptr, kGo);
+  const auto part = upload->put(0, bytes, crc64nvme(0, bytes), kGo);
+  const SavedUpload saved{upload->id(), 16 * kMiB, {part}};
+  std::stop_source stop;
+  stop.request_stop();
+  auto again = store_.begin(spec("m/1/w", bytes.size()), &saved, kGo);
+  EXPECT_THROW(again->present(stop.get_token()), Error);
+  EXPECT_THAT(again->present(kGo), SizeIs(1));
 }
 
 TEST_F(StoreDir, CommitReadsBackPartsItHasNotSeen) {

@@ -2,110 +2,22 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <set>
-#include <thread>
 
-#include "dray/base/crc.h"
-#include "dray/base/digest.h"
-#include "tests/support/memory_source.h"
-#include "tests/support/memory_store.h"
-#include "tests/support/random.h"
+#include "tests/support/errors.h"
+#include "tests/unit/transfer/engine_fixture.h"
 
 namespace dray {
 namespace {
 
+using test::cut;
+using test::Doubling;
+using test::EngineTest;
+using test::kPart;
 using test::MemorySource;
 using test::MemoryStore;
-using test::MemoryStoreOptions;
 using test::pattern;
-
-constexpr std::uint64_t kPart = 1000;
-
-TransferOptions quick() {
-  TransferOptions options;
-  options.block = 250;
-  options.memory = 64 * kMiB;
-  options.connections = 6;
-  options.uploads = 3;
-  options.retry.tries = 5;
-  options.retry.sleep = [](std::stop_token stop, std::chrono::milliseconds) {
-    return !stop.stop_requested();
-  };
-  return options;
-}
-
-Error cut() { return Error(Code::network, "connection reset").from(Side::source).transient(); }
-
-/// A transfer of whole files between memories.
-struct EngineTest : testing::Test {
-  explicit EngineTest(MemoryStoreOptions store_options = {.part_size = kPart})
-      : store(store_options) {}
-
-  void add(const std::string& path, std::size_t size, int rank = 0,
-           MemorySource::Stated stated = MemorySource::Stated::sha256) {
-    ObjectPlan object;
-    object.spec.key = "m/" + path;
-    object.spec.size = size;
-    object.label = path;
-    object.rank = rank;
-    object.segments = {SourceSegment{plan.units.size(), {0, size}}};
-    plan.units.push_back(source().add(path, pattern(size, ++salt), stated));
-    plan.objects.push_back(std::move(object));
-  }
-  MemorySource& source() { return ordered ? in_order_source : random_source; }
-
-  std::vector<ObjectResult> run(std::vector<JournalObject> known = {}) {
-    Engine engine(source(), store, options, progress);
-    try {
-      auto results = engine.run(plan, known, [this] { ++changes; }, stop.get_token());
-      left = engine.state();
-      return results;
-    } catch (...) {
-      left = engine.state();
-      throw;
-    }
-  }
-
-  /// Bounded, so that a broken engine fails the test instead of hanging it.
-  template <typename Done>
-  static void wait_until(Done done) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!done() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
-  }
-
-  void expect_complete(const std::vector<ObjectResult>& results) {
-    ASSERT_EQ(results.size(), plan.objects.size());
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      const ObjectPlan& object = plan.objects[i];
-      const Buffer& bytes = source().bytes(object.label);
-      EXPECT_EQ(results[i].key, object.spec.key);
-      EXPECT_EQ(results[i].sha256, Sha256::hex_of(bytes)) << object.label;
-      EXPECT_EQ(store.content(object.spec.key), std::string(as_text(bytes))) << object.label;
-      ASSERT_EQ(results[i].part_crc64.size(), store.layout(bytes.size()).count());
-      for (std::size_t p = 0; p < results[i].part_crc64.size(); ++p) {
-        const ByteRange range = store.layout(bytes.size()).part(p);
-        EXPECT_EQ(results[i].part_crc64[p],
-                  crc64nvme(0, Bytes(bytes).subspan(range.offset, range.length)));
-      }
-    }
-    EXPECT_EQ(store.uploads(), 0u);
-    const ProgressView view = progress.view();
-    EXPECT_EQ(view.files_done, plan.objects.size());
-    EXPECT_TRUE(view.active.empty());
-  }
-
-  bool ordered = false;
-  MemorySource random_source, in_order_source{false};
-  MemoryStore store;
-  TransferOptions options = quick();
-  Progress progress;
-  TransferPlan plan;
-  std::stop_source stop;
-  std::vector<JournalObject> left;
-  std::atomic<int> changes{0}, answered{0};
-  std::uint64_t salt = 0;
-};
+using test::TransformTest;
 
 TEST_F(EngineTest, MovesFilesOfAllSizes) {
   for (const std::size_t size : {0, 1, 249, 250, 251, 999, 1000, 1001, 2000, 7777, 50'000})
@@ -185,7 +97,7 @@ TEST_F(EngineTest, NothingIsVisibleWhileItIsHashed) {
     if (call.verb == "commit") seen = true;
   });
   Engine engine(source(), big, options, progress);
-  EXPECT_THROW(engine.run(plan, {}, nullptr, {}), Error);
+  EXPECT_THROW(engine.run(plan, {}, {}), Error);
   EXPECT_FALSE(seen) << "completed before it was verified";
   EXPECT_TRUE(big.keys("m/").empty());
 }
@@ -280,7 +192,7 @@ TEST_F(EngineTest, GoesOnWhereAnEarlierRunStopped) {
   };
   Progress fresh;
   Engine engine(source(), store, options, fresh);
-  const auto results = engine.run(plan, known, nullptr, {});
+  const auto results = engine.run(plan, known, {});
   EXPECT_EQ(store.content("m/a"), std::string(as_text(source().bytes("a"))));
   EXPECT_EQ(results[0].sha256, Sha256::hex_of(source().bytes("a")));
   EXPECT_EQ(store.uploads(), 0u);
@@ -317,7 +229,7 @@ TEST_F(EngineTest, APartLostByTheStoreIsSentAgain) {
   progress.file_done("a", 0);
   Progress fresh;
   Engine engine(source(), store, options, fresh);
-  engine.run(plan, left, nullptr, {});
+  engine.run(plan, left, {});
   EXPECT_EQ(store.content("m/a"), std::string(as_text(source().bytes("a"))));
 }
 
@@ -336,7 +248,7 @@ TEST_F(EngineTest, AWrongHashStateOfAnInterruptedRunIsOvercome) {
   const auto known = left;
   Progress fresh;
   Engine engine(source(), store, options, fresh);
-  engine.run(plan, known, nullptr, {});
+  engine.run(plan, known, {});
   EXPECT_EQ(store.content("m/a"), std::string(as_text(source().bytes("a"))));
 }
 
@@ -351,7 +263,7 @@ TEST_F(EngineTest, UploadsThatAreGoneBeginAnew) {
   const auto known = left;
   Progress fresh;
   Engine engine(source(), store, options, fresh);
-  engine.run(plan, known, nullptr, {});
+  engine.run(plan, known, {});
   EXPECT_EQ(store.content("m/a"), std::string(as_text(source().bytes("a"))));
 }
 
@@ -362,31 +274,10 @@ TEST_F(EngineTest, FinishedObjectsAreNotTouchedAgain) {
   const std::uint64_t read = source().bytes_read();
   Progress fresh;
   Engine engine(source(), store, options, fresh);
-  const auto again = engine.run(plan, left, nullptr, {});
+  const auto again = engine.run(plan, left, {});
   EXPECT_EQ(source().bytes_read(), read);
   EXPECT_EQ(again[0].sha256, first[0].sha256);
   EXPECT_EQ(fresh.view().reused, 10'100u);
-}
-
-TEST_F(EngineTest, MemoryStaysWithinTheBudget) {
-  options.memory = 64 * kMiB;  // buffers: 64 MiB at least
-  MemoryStore big({.part_size = 8 * kMiB});
-  options.block = 2 * kMiB;
-  for (int i = 0; i < 3; ++i) add("f" + std::to_string(i), 40 * kMiB + 5);
-  std::atomic<int> in_memory = 0, most = 0;
-  big.before([&](const test::MemoryCall& call) {
-    if (call.verb != "put") return;
-    const int now = ++in_memory;
-    for (int m = most; now > m && !most.compare_exchange_weak(m, now);) {
-    }
-  });
-  big.after([&](const test::MemoryCall& call) {
-    if (call.verb == "put") --in_memory;
-  });
-  Engine engine(source(), big, options, progress);
-  engine.run(plan, {}, nullptr, {});
-  EXPECT_LE(most, 3);
-  EXPECT_EQ(big.content("m/f2"), std::string(as_text(source().bytes("f2"))));
 }
 
 TEST_F(EngineTest, StopsWhileASourceHangs) {
@@ -409,19 +300,6 @@ TEST_F(EngineTest, StopsWhileASourceHangs) {
   }
 }
 
-TEST_F(EngineTest, AThrottlingSourceIsAskedLess) {
-  add("a", 100'000);
-  std::atomic<int> refused = 0;
-  source().before_read = [&](const std::string&, std::uint64_t offset) {
-    if (offset % 5000 == 0 && refused++ < 4)
-      throw Error(Code::throttled, "slow down")
-          .from(Side::source)
-          .retry_after(std::chrono::milliseconds(1))
-          .transient();
-  };
-  expect_complete(run());
-}
-
 TEST_F(EngineTest, CopiesInsideTheStoreMoveNoBytes) {
   add("a", 5000);
   store.plant("other/a", std::string(as_text(source().bytes("a"))));
@@ -432,6 +310,65 @@ TEST_F(EngineTest, CopiesInsideTheStoreMoveNoBytes) {
   EXPECT_FALSE(results[0].moved);
   EXPECT_EQ(results[0].sha256, plan.units[0].digests.sha256);
   EXPECT_EQ(store.content("m/a"), store.content("other/a"));
+}
+
+struct TwinTest : EngineTest {
+  TwinTest() { add("a", 5'000); }
+  /// Another file with the bytes of "a".
+  void add_twin(const std::string& path, int rank = 0) {
+    add(path, 0, rank);
+    plan.units.back() = source().add(path, source().bytes("a"));
+    ObjectPlan& object = plan.objects.back();
+    object.spec.size = 5'000;
+    object.spec.sha256 = plan.units.back().digests.sha256;
+    object.segments = {SourceSegment{plan.units.size() - 1, {0, 5'000}}};
+    object.same_as = 0;
+  }
+};
+
+TEST_F(TwinTest, FilesOfEqualContentMoveOnce) {
+  add_twin("b");
+  add("c", 3'000);
+  add_twin("d", 1);
+  expect_complete(run());
+  EXPECT_EQ(source().bytes_read(), 8'000u);
+  EXPECT_EQ(store.count("copy"), 2u);
+  EXPECT_EQ(progress.view().reused, 10'000u);
+}
+
+TEST_F(TwinTest, WhatCannotBeCopiedIsFetched) {
+  add_twin("b");
+  add_twin("d", 1);
+  store.fail("copy", 1, Error(Code::server, "no").from(Side::destination));
+  expect_complete(run());
+  EXPECT_EQ(source().bytes_read(), 10'000u);
+}
+
+TEST_F(TwinTest, AnOriginalOfAnEarlierRunServesToo) {
+  add_twin("b");
+  source().before_read = nullptr;
+  store.fail("copy", 1, Error(Code::conflict, "no").from(Side::destination));
+  EXPECT_THROW(run(), Error);
+  EXPECT_EQ(left.size(), 1u);
+  Progress fresh;
+  Engine engine(source(), store, options, fresh);
+  engine.run(plan, left, {});
+  EXPECT_EQ(source().bytes_read(), 5'000u);
+  EXPECT_EQ(store.content("m/b"), store.content("m/a"));
+}
+
+TEST_F(TwinTest, AnOrderedSourceIsNotAskedForThem) {
+  ordered = true;
+  plan = {};
+  add("a", 5'000);
+  add_twin("b", 1);
+  expect_complete(run());
+  EXPECT_EQ(source().bytes_read(), 5'000u);
+}
+
+TEST_F(TwinTest, AnOriginalMustComeFirst) {
+  add_twin("b", -1);
+  EXPECT_EQ(test::error_of([&] { run(); }).code(), Code::internal);
 }
 
 struct InOrderStoreTest : EngineTest {
@@ -504,51 +441,6 @@ TEST_F(OrderedSourceTest, AWrongByteOnceIsFetchedAgain) {
   expect_complete(run());
 }
 
-/// Writes every byte twice, inverted: the output is larger, and its order follows the input's.
-class Doubling : public Transform {
- public:
-  explicit Doubling(std::uint64_t input) : input_(input) {}
-  std::uint64_t output_size() const override { return 4 + 2 * input_; }
-  void restart() override { begun_ = false; }
-  void feed(Bytes input, TransformOutput& output) override {
-    begin(output);
-    Buffer out;
-    for (std::byte b : input) out.insert(out.end(), {~b, b});
-    output.write(out);
-  }
-  void finish(TransformOutput& output) override { begin(output); }
-  static std::string of(Bytes input) {
-    std::string out = "head";
-    for (std::byte b : input) out += {static_cast<char>(~b), static_cast<char>(b)};
-    return out;
-  }
-
- private:
-  void begin(TransformOutput& output) {
-    if (!begun_) output.write(as_bytes("head"));
-    begun_ = true;
-  }
-  std::uint64_t input_;
-  bool begun_ = false;
-};
-
-struct TransformTest : EngineTest {
-  void add_doubled(const std::string& path, std::size_t size) {
-    add(path, size);
-    ObjectPlan& object = plan.objects.back();
-    object.transform = std::make_shared<Doubling>(size);
-    object.spec.size = object.transform->output_size();
-  }
-  void expect_doubled(const std::vector<ObjectResult>& results) {
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      const std::string expected = Doubling::of(source().bytes(plan.objects[i].label));
-      EXPECT_EQ(store.content(results[i].key), expected);
-      EXPECT_EQ(results[i].sha256, Sha256::hex_of(as_bytes(expected)));
-    }
-    EXPECT_EQ(store.uploads(), 0u);
-  }
-};
-
 TEST_F(TransformTest, OutputIsStoredAsItIsMade) {
   for (const std::size_t size : {0, 1, 250, 498, 499, 20'000})
     add_doubled("f" + std::to_string(size), size);
@@ -574,7 +466,7 @@ TEST_F(TransformInOrderTest, RewindRunsTheTransformAgain) {
   add_doubled("a", 10'000);
   strict.rewind(9, 2 * kPart);
   Engine engine(source(), strict, options, progress);
-  const auto results = engine.run(plan, {}, nullptr, {});
+  const auto results = engine.run(plan, {}, {});
   EXPECT_EQ(strict.content("m/a"), Doubling::of(source().bytes("a")));
   EXPECT_EQ(results[0].sha256, Sha256::hex_of(as_bytes(*strict.content("m/a"))));
 }

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "dray/base/error.h"
+#include "tests/support/errors.h"
 #include "tests/support/random.h"
 
 namespace dray {
@@ -78,6 +81,80 @@ TEST_F(InputHasherTest, AnEmptyFileWithTheWrongDigestIsFound) {
   EXPECT_THROW(InputHasher(empty, object), Error);
   empty.units[0].digests.sha256 = Sha256::hex_of({});
   EXPECT_EQ(InputHasher(empty, object).sha256(), Sha256::hex_of({}));
+}
+
+/// An object of literal bytes and three files: one in two pieces, an empty one, one with a git
+/// SHA-1 only.
+struct GroupHasherTest : testing::Test {
+  GroupHasherTest() {
+    plan.units.push_back({"a", a.size(), {Sha256::hex_of(a), ""}});
+    plan.units.push_back({"empty", 0, {Sha256::hex_of({}), ""}});
+    plan.units.push_back({"b", b.size(), {"", GitBlobSha1::hex_of(b)}});
+    plan.units.push_back({"c", c.size(), {Sha256::hex_of(c), ""}});
+    object.segments = {literal(head),
+                       SourceSegment{0, {0, 200}},
+                       SourceSegment{0, {200, 100}},
+                       SourceSegment{1, {0, 0}},
+                       SourceSegment{2, {0, b.size()}},
+                       literal(head),
+                       SourceSegment{3, {0, c.size()}}};
+    for (const Buffer* piece : {&head, &a, &b, &head, &c})
+      whole.insert(whole.end(), piece->begin(), piece->end());
+  }
+  static LiteralSegment literal(const Buffer& bytes) {
+    return {std::make_shared<const Buffer>(bytes)};
+  }
+  bool within_b(std::size_t at) const {
+    const std::size_t begin = head.size() + a.size();
+    return at >= begin && at < begin + b.size();
+  }
+  const Buffer head = test::pattern(70, 9), a = test::pattern(300, 1), b = test::pattern(90, 2),
+               c = test::pattern(130, 3);
+  Buffer whole;
+  TransferPlan plan;
+  ObjectPlan object;
+};
+
+TEST_F(GroupHasherTest, GoesOnFromASavedStateAtEveryPoint) {
+  for (std::size_t at = 1; at <= whole.size(); ++at) {
+    InputHasher first(plan, object);
+    first.feed(Bytes(whole).first(at));
+    const auto saved = first.save();
+    ASSERT_EQ(saved.has_value(), !within_b(at)) << at;
+    if (!saved) continue;
+    InputHasher second(plan, object);
+    ASSERT_TRUE(second.restore(*saved)) << at;
+    EXPECT_EQ(second.offset(), at);
+    second.feed(Bytes(whole).subspan(at));
+    EXPECT_EQ(second.sha256(), Sha256::hex_of(whole)) << at;
+  }
+}
+
+TEST_F(GroupHasherTest, AWrongByteAfterASavedStateIsFoundInItsFile) {
+  for (const std::size_t at : {std::size_t{80}, head.size() + 200, head.size() + 250}) {
+    InputHasher first(plan, object);
+    first.feed(Bytes(whole).first(at));
+    InputHasher second(plan, object);
+    ASSERT_TRUE(second.restore(*first.save()));
+    Buffer wrong = whole;
+    wrong[head.size() + 290] ^= std::byte{1};
+    const Error error = test::error_of([&] { second.feed(Bytes(wrong).subspan(at)); });
+    EXPECT_EQ(error.code(), Code::verification);
+    EXPECT_EQ(error.object(), "a");
+  }
+}
+
+TEST_F(GroupHasherTest, TheFilesOwnStateMustFit) {
+  InputHasher hasher(plan, object);
+  hasher.feed(Bytes(whole).first(100));
+  SavedHash saved = *hasher.save();
+  EXPECT_FALSE(saved.unit.empty());
+  InputHasher other(plan, object);
+  for (const std::string& unit : {std::string(), std::string("nonsense"), saved.sha256}) {
+    saved.unit = unit;
+    EXPECT_FALSE(other.restore(saved)) << unit;
+    EXPECT_EQ(other.offset(), 0u);
+  }
 }
 
 TEST_F(InputHasherTest, GitFilesHaveNoSavedState) {

@@ -23,7 +23,7 @@ Journal sample() {
   begun.key = journal.keys[0];
   begun.upload = {
       "upload-1", 1000, {{0, 1000, 0xAE8B14860A799888, "\"e0\""}, {3, 17, 1, ""}}, 0xC07};
-  begun.hash = SavedHash{1000, "state"};
+  begun.hash = SavedHash{1000, "state", "state of the file"};
   JournalObject done;
   done.key = journal.keys[1];
   done.done = ObjectResult{journal.keys[1], 5, "abc", 0, {7}, "\"e\"", false};
@@ -38,6 +38,7 @@ TEST(Journal, ReadsWhatItWrites) {
   ASSERT_NE(read.find("model-data/llama/1.0.0/a"), nullptr);
   EXPECT_EQ(read.find("model-data/llama/1.0.0/a")->upload.parts[0].crc64, 0xAE8B14860A799888);
   EXPECT_EQ(read.find("model-data/llama/1.0.0/a")->upload.cut, 0xC07U);
+  EXPECT_EQ(read.find("model-data/llama/1.0.0/a")->hash->unit, "state of the file");
   EXPECT_EQ(read.find("model-data/llama/1.0.0/b")->done->moved, false);
   EXPECT_EQ(read.find("model-data/llama/1.0.0/c"), nullptr);
 }
