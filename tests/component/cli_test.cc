@@ -172,6 +172,26 @@ TEST_F(Cli, AdoptTellsThenRecords) {
   EXPECT_EQ(dray({"adopt", location, "--name", "x"}).status, 2);
 }
 
+TEST_F(Cli, AFolderThatIsNotThereIsNoEmptyStore) {
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"gc", "--store", "dir:missing"},
+        {"adopt", "dir:missing"},
+        {"adopt", "dir:missing/model-data/"},
+        {"adopt", "dir:missing", "--all"}}) {
+    const auto result = dray(command);
+    EXPECT_EQ(result.status, 4) << command[0];
+    EXPECT_TRUE(has(result.err, "hint: ")) << result.err;
+  }
+}
+
+TEST_F(Cli, APlaceThatTakesNoFoldersIsSaidWithAHint) {
+  make_model();
+  const auto result = dray({"import", "./model", "--to", "dir:/proc/x"});
+  EXPECT_EQ(result.status, 1) << result.err;
+  EXPECT_TRUE(has(result.err, "/proc/x")) << result.err;
+  EXPECT_TRUE(has(result.err, "hint: choose a place on a disk")) << result.err;
+}
+
 TEST_F(Cli, GcTellsWithoutTouching) {
   make_model();
   ASSERT_EQ(dray({"import", "./model", "--to", "dir:store"}).status, 0);

@@ -97,6 +97,7 @@ int run(Context& context) {
   check_place(context.place());
   const Location target = read_location(context.args().positional(0), context.place());
   const auto store = open_target(context, target);
+  require_folder(*store);
   const auto releases = wanted(context, *store, target);
   const bool named_one = target.release.has_value() || !context.args().text("name").empty();
   if (context.args().flag("dry-run") || (!named_one && !context.args().flag("all"))) {

@@ -4,6 +4,7 @@
 #include "dray/base/json.h"
 #include "dray/cli/commands.h"
 #include "dray/cli/context.h"
+#include "dray/cli/location.h"
 #include "dray/cli/report.h"
 #include "dray/release/remove.h"
 #include "dray/release/verify.h"
@@ -15,6 +16,7 @@ namespace {
 int run(Context& context) {
   const bool yes = context.args().flag("yes");
   const auto store = context.open_store();
+  require_folder(*store);
   std::vector<Leftover> leftovers;
   {
     ShownProgress shown(context, "gc");

@@ -1,5 +1,9 @@
 #include "dray/cli/location.h"
 
+#include <filesystem>
+#include <system_error>
+
+#include "dray/base/error.h"
 #include "dray/store/layout.h"
 
 namespace dray::cli {
@@ -21,6 +25,19 @@ Location read_location(std::string location, const std::string& place) {
   }
   found.store = location;
   return found;
+}
+
+void require_folder(const Store& store) {
+  constexpr std::string_view kFolder = "dir:";
+  const std::string& uri = store.properties().uri;
+  std::error_code unknown;  // what cannot be looked at fails where it is read
+  if (!uri.starts_with(kFolder) || std::filesystem::exists(uri.substr(kFolder.size()), unknown) ||
+      unknown)
+    return;
+  throw Error(Code::not_found, "there is no such folder")
+      .on("look for a store in", uri)
+      .from(Side::destination)
+      .hint("check the path; `dray import` makes a store where there is none");
 }
 
 }  // namespace dray::cli

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "dray/store/store.h"
+
 namespace dray::cli {
 
 struct Location {
@@ -16,5 +18,9 @@ struct Location {
 /// "s3://bucket/a/model-data/llama/1.0.0/" → store "s3://bucket/a", release llama 1.0.0;
 /// "s3://bucket/a/model-data/" and "s3://bucket/a" → the store. `place` is the template of --place.
 Location read_location(std::string location, const std::string& place);
+
+/// Throws Code::not_found where the store is a folder that does not exist: that nothing was found
+/// there would say nothing.
+void require_folder(const Store& store);
 
 }  // namespace dray::cli

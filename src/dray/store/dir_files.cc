@@ -140,8 +140,11 @@ void make_folders(const fs::path& folder) {
     if (!folder.has_parent_path() || folder.parent_path() == folder) break;
     make_folders(folder.parent_path());
   }
-  errno = ENOENT;
-  fail("make folder", folder);
+  // The folder above it is there and takes none: /proc, or one that was removed while it is in use.
+  throw Error(Code::storage, "no folder can be made here")
+      .on("make folder", folder.string())
+      .from(Side::destination)
+      .hint("choose a place on a disk");
 }
 
 bool publish_new(const fs::path& temp, const fs::path& target) {
