@@ -167,7 +167,8 @@ class Context:
         self._gtest(layer, shards=2, limit=900)
 
     def _run_tsan(self, layer):
-        self._gtest(layer, shards=2, limit=900)
+        # Large bytes and few threads: what is left out here took a third of the time.
+        self._gtest(layer, shards=2, limit=900, test_filter="-SharedRanges.*:*StoreCopySuite.*")
 
     def _run_interop(self, layer):
         layer.setup = self.peers_seconds

@@ -1,6 +1,7 @@
 // Safetensors files that tests make.
 #pragma once
 
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,10 +22,14 @@ inline Buffer safetensors_file(const std::vector<std::pair<std::string, Buffer>>
     at += bytes.size();
   }
   const std::string text = header.dump();
-  Buffer out;
-  for (int i = 0; i < 8; ++i) out.push_back(static_cast<std::byte>(text.size() >> (8 * i) & 255));
-  out.insert(out.end(), as_bytes(text).begin(), as_bytes(text).end());
-  for (const auto& [name, bytes] : tensors) out.insert(out.end(), bytes.begin(), bytes.end());
+  Buffer out(8 + text.size() + at);
+  for (std::size_t i = 0; i < 8; ++i) out[i] = static_cast<std::byte>(text.size() >> (8 * i) & 255);
+  std::memcpy(out.data() + 8, text.data(), text.size());
+  std::byte* to = out.data() + 8 + text.size();
+  for (const auto& [name, bytes] : tensors) {
+    std::memcpy(to, bytes.data(), bytes.size());
+    to += bytes.size();
+  }
   return out;
 }
 

@@ -153,8 +153,7 @@ bool make_release(const ImportRequest& request, const ImportPlan& plan, Progress
   transfer_request.prefix = release_prefix(plan.name, plan.version, request.place);
   progress.phase("checking the store");
   check_store(request, plan, stop);
-  progress.phase("looking what earlier versions hold");
-  const auto shared = read_ranges(*request.store, plan.shared, request.transfer, stop);
+  const auto shared = read_ranges(*request.store, plan.shared, request.transfer, progress, stop);
   share_ranges(transfer_request.plan, *request.source, *request.store, shared, stop);
   progress.phase("claiming");
   Transfer transfer(std::move(transfer_request), stop);

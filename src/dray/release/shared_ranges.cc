@@ -104,14 +104,14 @@ void add_unrecorded(std::vector<SharedFile>& out, const Manifest& release,
 
 /// By reading the file where it lies.
 std::vector<RangeDigest> digests_of(Store& store, const SharedFile& file,
-                                    const TransferOptions& options, const std::stop_token& stop) {
-  Progress unseen;
+                                    const TransferOptions& options, Progress& progress,
+                                    const std::stop_token& stop) {
   const ObjectToRead object{.label = file.ranges.path,
                             .key = file.object.key,
                             .etag = file.object.etag,
                             .size = file.object.size,
                             .digests = digests_for(file.ranges.path)};
-  auto found = std::move(digest_objects(store, {object}, options, unseen, stop).front());
+  auto found = std::move(digest_objects(store, {object}, options, progress, stop).front());
   if (found.sha256 != file.ranges.sha256)
     throw Error(Code::verification, "it is not what its manifest says")
         .on("read", file.object.key)
@@ -150,12 +150,20 @@ std::vector<SharedFile> shared_files(Store& store, const std::vector<Manifest>& 
 }
 
 std::vector<SharedFile> read_ranges(Store& store, std::vector<SharedFile> files,
-                                    const TransferOptions& options, const std::stop_token& stop) {
+                                    const TransferOptions& options, Progress& progress,
+                                    const std::stop_token& stop) {
+  std::uint64_t bytes = 0, count = 0;
+  for (const SharedFile& file : files) {
+    if (!file.ranges.ranges.empty()) continue;
+    bytes += file.object.size;
+    ++count;
+  }
+  if (count > 0) progress.begin("looking what earlier versions hold", bytes, count);
   std::vector<SharedFile> out;
   for (SharedFile& file : files) {
     if (file.ranges.ranges.empty()) {
       try {
-        file.ranges.ranges = digests_of(store, file, options, stop);
+        file.ranges.ranges = digests_of(store, file, options, progress, stop);
       } catch (const Error& e) {
         if (e.code() == Code::cancelled) throw;
         warn("nothing is copied from {}: {}", file.object.key, e.what());

@@ -13,6 +13,7 @@
 #include "dray/store/store.h"
 #include "dray/transfer/options.h"
 #include "dray/transfer/plan.h"
+#include "dray/transfer/progress.h"
 
 namespace dray {
 
@@ -36,7 +37,8 @@ std::vector<SharedFile> shared_files(Store& store, const std::vector<Manifest>& 
 /// The same, with the digests of those files of which nothing is recorded, which are read for that.
 /// Files that cannot be read or are not as recorded are left out with a warning.
 std::vector<SharedFile> read_ranges(Store& store, std::vector<SharedFile> files,
-                                    const TransferOptions& options, const std::stop_token& stop);
+                                    const TransferOptions& options, Progress& progress,
+                                    const std::stop_token& stop);
 
 /// Cuts the objects of a plan whose bytes may lie in these files, so that their parts can be copied
 /// from there. Reads headers of safetensors files; may ask an endpoint how it copies.

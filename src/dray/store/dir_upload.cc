@@ -209,7 +209,7 @@ std::optional<PutPart> DirUpload::put_copy(std::uint64_t index, const StoredRang
   } catch (const Error& e) {
     throw Error(e).from(Side::destination);
   }
-  if (!holds({index, from.range.length, crc64, {}})) return std::nullopt;
+  if (!holds({index, from.range.length, crc64, {}}, stop)) return std::nullopt;
   return written(index, crc64);
 }
 

@@ -43,6 +43,7 @@ struct SharedRanges : test::ReleaseFixture {
     return big.content(ranges_key("tiny", version)).value_or("");
   }
 
+  Progress progress;
   test::MemoryStore big{{.part_size = 16 * kMiB}};
   std::vector<std::pair<std::string, Buffer>> tensors = {{"a", pattern(12 * kMiB, 11)},
                                                          {"b", pattern(6 * kMiB, 12)},
@@ -82,12 +83,12 @@ TEST_F(SharedRanges, ARecordIsKeptFromVersionToVersion) {
 }
 
 TEST_F(SharedRanges, ThePlanSaysWhatMayBeShared) {
-  EXPECT_EQ(plan_import(request, {}).bytes_shared_at_most, 0u);
+  EXPECT_EQ(plan_import(request, progress, {}).bytes_shared_at_most, 0u);
   import();
   tensors[1].second[5] ^= std::byte{1};
   publish('b');
   const std::size_t calls = big.calls().size();
-  const ImportPlan plan = plan_import(request, {});
+  const ImportPlan plan = plan_import(request, progress, {});
   EXPECT_EQ(plan.bytes_shared_at_most, source.bytes(kFirst).size());
   for (const PlannedFile& file : plan.files)
     if (file.entry.path == kFirst) EXPECT_THAT(file.detail, HasSubstr("tiny:1.0.0"));
@@ -122,7 +123,7 @@ TEST_F(SharedRanges, DamagedAndForeignRecordsArePassedOver) {
                                  range_record_text(other), range_record_text(another)}) {
     big.plant(ranges_key("tiny", "1.0.0"), bad);
     publish('b');
-    const auto shared = plan_import(request, {}).shared;
+    const auto shared = plan_import(request, progress, {}).shared;
     ASSERT_THAT(shared, SizeIs(1)) << bad;
     EXPECT_THAT(shared[0].ranges.ranges, IsEmpty()) << bad << ": the file is read instead";
   }
