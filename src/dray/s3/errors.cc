@@ -85,6 +85,8 @@ constexpr Row kRows[] = {
     {"BucketAlreadyExists", Code::conflict, false, "bucket names are shared: choose another"},
     {"ConditionalRequestConflict", Code::conflict, true, ""},
     {"OperationAborted", Code::conflict, true, ""},
+    // versitygw on a file system, while somebody else removes the last object beside this one
+    {"ExistingObjectIsDirectory", Code::conflict, true, ""},
     {"BadDigest", Code::verification, true, ""},
     {"XAmzContentSHA256Mismatch", Code::verification, true, ""},
     {"XAmzContentChecksumMismatch", Code::verification, true, ""},
