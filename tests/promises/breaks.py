@@ -107,9 +107,7 @@ BREAKS = [
           "src/dray/release/import.cc",
           '    progress.phase("registering");\n',
           '    progress.phase("registering");\n'
-          "    if (!request.alias.empty())\n"
-          "      move_alias(*request.store, plan.name, request.alias, plan.version, request.actor,\n"
-          "                 request.reason, stop);\n",
+          "    if (!request.alias.empty()) move_the_alias(request, plan, result, stop);\n",
           "ImportTest.TheRegistryFollowsTheManifestAndTheAliasFollowsBoth"),
     Break(ALL_OR_NOTHING, "what a killed run left is not taken up",
           "src/dray/transfer/transfer.cc",

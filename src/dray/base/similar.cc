@@ -31,10 +31,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 std::string nearest(std::string_view wanted, const std::vector<std::string>& names,
                     std::size_t most) {
   std::string best;
+  std::size_t least = most + 1;
   for (const auto& name : names) {
     const std::size_t distance = edit_distance(wanted, name);
-    if (distance > most || (!best.empty() && distance >= edit_distance(wanted, best))) continue;
+    if (distance >= least) continue;
     best = name;
+    least = distance;
   }
   return best;
 }

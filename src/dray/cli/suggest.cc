@@ -6,15 +6,7 @@
 namespace dray::cli {
 
 std::string closest(std::string_view typed, const std::vector<std::string>& candidates) {
-  std::string best;
-  std::size_t best_distance = std::max<std::size_t>(1, typed.size() / 3) + 1;
-  for (const auto& candidate : candidates) {
-    const std::size_t distance = edit_distance(typed, candidate);
-    if (distance < best_distance) {
-      best = candidate;
-      best_distance = distance;
-    }
-  }
+  std::string best = nearest(typed, candidates, std::max<std::size_t>(1, typed.size() / 3));
   if (!best.empty() || typed.size() < 2) return best;
   for (const auto& candidate : candidates)
     if (candidate.starts_with(typed)) return candidate;

@@ -1,15 +1,12 @@
 #include "dray/store/s3_copy.h"
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
-#include <mutex>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "dray/base/error.h"
 #include "dray/base/log.h"
+#include "dray/base/parallel.h"
 #include "dray/store/s3_complete.h"
 
 namespace dray {
@@ -42,34 +39,14 @@ std::vector<s3::PartInfo> copy_ranges(S3Place& place, const s3::CopyOptions& opt
                                       const std::string& key, const std::string& id,
                                       const PartLayout& ranges, const std::stop_token& stop) {
   std::vector<s3::PartInfo> parts(ranges.count());
-  std::atomic<std::uint64_t> next{0};
-  std::mutex mutex;
-  std::exception_ptr failure;
-  std::stop_source abort;
-  const std::stop_callback chain(stop, [&] { abort.request_stop(); });
-  const auto work = [&] {
-    for (std::uint64_t i = next++; i < parts.size() && !abort.stop_requested(); i = next++) {
-      try {
-        auto range = options;
-        range.range = ranges.part(i);
-        const int number = static_cast<int>(i) + 1;
-        parts[i] = with_retry(place.retry(), abort.get_token(), [&] {
-          return place.client().upload_part_copy(key, id, number, range, abort.get_token());
-        });
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
-        abort.request_stop();
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> threads;
-    for (std::uint64_t i = 0; i < std::min<std::uint64_t>(kThreads, parts.size()); ++i)
-      threads.emplace_back(work);
-  }
-  if (failure) std::rethrow_exception(failure);
-  throw_if_stopped(stop);
+  parallel_for(parts.size(), kThreads, stop, [&](std::size_t i, const std::stop_token& token) {
+    auto range = options;
+    range.range = ranges.part(i);
+    const int number = static_cast<int>(i) + 1;
+    parts[i] = with_retry(place.retry(), token, [&] {
+      return place.client().upload_part_copy(key, id, number, range, token);
+    });
+  });
   return parts;
 }
 
