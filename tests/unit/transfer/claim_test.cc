@@ -42,6 +42,13 @@ TEST_F(ClaimTest, OneWriterAtATime) {
   EXPECT_NO_THROW(Claim::acquire(state, writer("b"), options, {}));
 }
 
+TEST_F(ClaimTest, OneThatCannotLookWhoElseIsThereLeavesNothing) {
+  store.fail("state.list", 2, Error(Code::network, "gone"));  // the look after its own was put
+  EXPECT_THROW(Claim::acquire(state, writer("a"), options, {}), Error);
+  EXPECT_EQ(store.count("state.put"), 1u);
+  EXPECT_TRUE(state.list(prefix, {}).empty()) << "others would wait for it";
+}
+
 TEST_F(ClaimTest, ReleasesOfOtherNamesDoNotMeet) {
   Journal other = writer("b");
   other.version = "1.0.1";

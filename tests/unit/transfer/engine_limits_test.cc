@@ -95,7 +95,7 @@ struct ThrottleTest : EngineTest {
              now > most && !most_at_once.compare_exchange_weak(most, now);) {
         }
       // They wait for company, and a little longer for more than there should be.
-      if (order <= kLooked / 2) {
+      if (order <= kLooked) {
         wait_until([this] { return most_at_once >= kConnections / 2; });
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
       }
