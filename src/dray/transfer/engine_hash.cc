@@ -162,9 +162,10 @@ void Engine::Impl::drain(const Lock& lock, ObjectRun& object) {
     release_if_done(lock, object, chunk);
   }
   if (object.transform) {
+    // The one being filled is in the hands of the thread at the frontier, if there is one.
+    if (!object.hashing) object.transform->current = nullptr;
     for (auto it = object.transform->outputs.begin(); it != object.transform->outputs.end();) {
       const auto chunk = it++;
-      // The one being filled is in the hands of the thread at the frontier.
       if (!chunk->second.putting && &chunk->second != object.transform->current)
         forget(lock, object, chunk->second);
     }
@@ -244,6 +245,10 @@ void Engine::Impl::output_filled(ObjectRun& object, std::uint64_t bytes) {
 
 void Engine::Impl::output_part_full(const Lock& lock, ObjectRun& object) {
   Chunk& chunk = *std::exchange(object.transform->current, nullptr);
+  if (object.state == ObjectState::draining) {
+    forget(lock, object, chunk);  // begun anew by somebody else while this one was being filled
+    return;
+  }
   if (object.single()) return;  // kept until everything is verified
   auto& stored = object.parts[chunk.index].stored;
   if (stored && stored->crc64 == chunk.crc) {

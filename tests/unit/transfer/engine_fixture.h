@@ -13,6 +13,7 @@
 
 #include "dray/base/crc.h"
 #include "dray/base/digest.h"
+#include "dray/base/time.h"
 #include "dray/transfer/engine.h"
 #include "tests/support/memory_source.h"
 #include "tests/support/memory_store.h"
@@ -57,8 +58,12 @@ struct EngineTest : testing::Test {
   }
   MemorySource& source() { return ordered ? in_order_source : random_source; }
 
+  /// An engine that waits for nothing is stopped after a while, so that it fails the test.
   std::vector<ObjectResult> run(std::vector<JournalObject> known = {}) {
     Engine engine(source(), store, options, progress);
+    const std::jthread watch([this](const std::stop_token& over) {
+      if (wait_for(over, std::chrono::seconds(120))) stop.request_stop();
+    });
     try {
       auto results = engine.run(plan, known, stop.get_token());
       left = engine.state();
@@ -138,6 +143,7 @@ class Doubling : public Transform {
 };
 
 struct TransformTest : EngineTest {
+  using EngineTest::EngineTest;
   void add_doubled(const std::string& path, std::size_t size) {
     add(path, size);
     ObjectPlan& object = plan.objects.back();
