@@ -91,7 +91,8 @@ TEST_F(LostInOrderTest, TheSourceIsAskedForTheObjectOnceMore) {
   add("b", 3'000);
   forget_at(store, "put", 6);
   expect_complete(run());
-  EXPECT_EQ(source().passes(), 2u);
+  EXPECT_GE(source().passes(), 2u);
+  EXPECT_LE(source().passes(), 3u) << "once more for each that was lost, b perhaps too";
 }
 
 TEST_F(LostInOrderTest, AlsoBeforeTheLastStep) {
