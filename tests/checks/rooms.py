@@ -10,7 +10,7 @@ import re
 import sys
 import tempfile
 
-ROOMS = ["base", "http", "hub", "s3", "model", "source", "store", "transfer", "registry", "release",
+ROOMS = ["base", "http", "hub", "s3", "model", "quantize", "source", "store", "transfer", "registry", "release",
          "serve", "cli"]
 STRANGERS = [{"hub", "s3"}]  # rooms at one height that may not include each other
 # Libraries → the rooms that may include them.

@@ -33,6 +33,15 @@ def parse(arguments):
     return options
 
 
+def run_together(context, names):
+    threads = [threading.Thread(target=context.run_layer, args=(name,), daemon=True)
+               for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def main():
     options = parse(sys.argv[1:])
     if options.list:
@@ -55,16 +64,15 @@ def main():
     began = time.monotonic()
     # Quick checks first, then all that must be built or fetched, side by side; the tests themselves
     # run when the machine is quiet.
-    for name in ("rooms", "style"):
+    for name in layers.QUICK:
         if name in wanted:
             context.run_layer(name)
     for thread in (builds, peers):
         thread.start()
     for thread in (builds, peers):
         thread.join()
-    for name in layers.NAMES:
-        if name in wanted and name not in ("rooms", "style"):
-            context.run_layer(name)
+    for together in layers.TOGETHER:
+        run_together(context, [name for name in together if name in wanted])
     return report.finish(time.monotonic() - began)
 
 

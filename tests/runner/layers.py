@@ -14,7 +14,10 @@ import junit
 from peers import Missing, Peers
 from report import Layer
 
-NAMES = ["rooms", "style", "release", "asan", "tsan", "interop", "fuzz", "promises"]
+QUICK = ["rooms", "style"]  # need nothing built
+# Layers that run at the same time: real servers wait a lot, and fuzzing takes what they leave.
+TOGETHER = [["release"], ["asan"], ["tsan"], ["interop", "fuzz"], ["promises"]]
+NAMES = QUICK + [name for names in TOGETHER for name in names]
 FULL_ONLY = ["promises"]  # unless named
 
 # Targets to build of each preset, in this order: the release program first, since others wait for it.
@@ -238,7 +241,7 @@ class Context:
                     command.insert(1, "-seed=1")
                 if os.path.isdir(seeds):
                     command.append(seeds)
-                return name, jobs.run(command, log=self.log(name), env=environment,
+                return name, jobs.run(command, log=self.log(name), env=environment, background=True,
                                       limit=self.limit(seconds[target] * 2 + 60))
 
         with concurrent.futures.ThreadPoolExecutor(2) as pool:

@@ -99,8 +99,10 @@ Written RecordWriter::add(const KindInfo& kind, const Place& place, Json fields)
   check_complete(kind, fields);
   if (kind.kind == Kind::serve_model) check_may_be_served(text_of(fields, "modelVersionId"));
   const std::int64_t now = now_ms();
-  const RecordHead head = {
-      .id = next_row_id(connection_), .parent = place.parent, .created = now, .updated = now};
+  const RecordHead head = {.id = next_row_id(connection_),
+                           .parent = place.parent,
+                           .created = created_at_ > 0 ? created_at_ * 1000 : now,
+                           .updated = now};
   return {.document = insert_row(connection_, kind, head, std::move(fields)), .created = true};
 }
 

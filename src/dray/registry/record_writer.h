@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "dray/base/time.h"
 #include "dray/registry/record_body.h"
 #include "dray/registry/record_rows.h"
 #include "dray/registry/records.h"
@@ -24,6 +25,9 @@ class RecordWriter {
   Written upsert_artifact(Kind parent, std::string_view parent_id, RecordBody body);
   /// A body of Form::update.
   Written update(Kind kind, std::string_view id, RecordBody body);
+
+  /// What is added from now on counts as created then; 0, as at first: when it is added.
+  void created_at(UnixTime time) { created_at_ = time; }
 
   /// What is there, inside the same transaction; see record_reader.h.
   sqlite::Connection& connection() { return connection_; }
@@ -44,6 +48,7 @@ class RecordWriter {
   void check_may_be_served(std::string_view version_id);
 
   sqlite::Connection& connection_;
+  UnixTime created_at_ = 0;
 };
 
 }  // namespace dray

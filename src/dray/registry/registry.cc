@@ -80,6 +80,7 @@ Registration registration_of(const Manifest& manifest, const std::string& servin
   Registration out{.name = manifest.name,
                    .version = manifest.version,
                    .uri = serving_uri,
+                   .created = manifest.created,
                    .description = describe(manifest),
                    .author = manifest.created_by};
   const Origin& origin = manifest.origin;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dray/base/secret.h"
+#include "dray/base/time.h"
 #include "dray/model/manifest.h"
 
 namespace dray {
@@ -17,7 +18,8 @@ namespace dray {
 /// What is written about a release. Made from a manifest by `registration_of`.
 struct Registration {
   std::string name, version;
-  std::string uri;  // "s3://bucket/model-data/name/version/"
+  std::string uri;       // "s3://bucket/model-data/name/version/"
+  UnixTime created = 0;  // when the release was made; 0: not known
   std::string description;
   std::string author;
   std::string format_name = "safetensors", format_version = "1";
@@ -53,7 +55,8 @@ class Registry {
   /// Idempotent: compares, then creates what is missing. A version that is registered with the same
   /// root digest and another uri lies in a second place as well: that is recorded as a further
   /// artifact. Code::conflict for another root digest, and for another uri where one of the digests
-  /// is not known.
+  /// is not known. The embedded registry states the time at which the release was made as that of
+  /// its records; the REST API sets times itself.
   virtual RegisteredIds put(const Registration& registration, const std::stop_token& stop) = 0;
   virtual std::optional<RegisteredVersion> find(const std::string& name, const std::string& version,
                                                 const std::stop_token& stop) = 0;

@@ -50,6 +50,7 @@ class Put {
   Put(RecordWriter& writer, const Registration& wanted) : writer_(writer), wanted_(wanted) {}
 
   RegisteredIds run() {
+    writer_.created_at(wanted_.created);
     ids_.model_id = id_of(find_or_create(Kind::registered_model, "", wanted_.name,
                                          [this] { return model_body(wanted_); }));
     const Json version = find_or_create(Kind::model_version, ids_.model_id, wanted_.version,

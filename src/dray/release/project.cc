@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 #include <vector>
@@ -121,28 +122,29 @@ RebuildResult rebuild_registry(Store& store, Registry& registry, std::string_vie
     names = all_models(store, stop);
   else
     names.emplace_back(only);
-  std::vector<Registration> registrations;
-  std::vector<VersionState> states;
+  std::vector<Known> all;
   for (const auto& name : names) {
-    const auto known = known_versions(store, name, place, stop);
+    auto known = known_versions(store, name, place, stop);
     if (!known.empty()) ++result.models;
-    for (const auto& version : known) {
-      registrations.push_back(version.registration);
-      states.push_back(version.state);
-    }
+    std::move(known.begin(), known.end(), std::back_inserter(all));
   }
+  // In the order in which they were made, so that ids are too.
+  std::stable_sort(all.begin(), all.end(), [](const Known& a, const Known& b) {
+    return a.registration.created < b.registration.created;
+  });
+  std::vector<Registration> registrations;
+  for (const auto& version : all) registrations.push_back(version.registration);
   // All at once: where the registry can, readers see the old one or the new one.
   for (const auto& ids : registry.put_all(registrations, stop))
     result.changed += ids.changed ? 1 : 0;
   result.releases = registrations.size();
-  for (std::size_t i = 0; i < registrations.size(); ++i) {
-    const std::string state = registry_state(states[i]);
-    if (registry.set_state(registrations[i].name, registrations[i].version, state, stop))
-      ++result.changed;
-    result.archived += states[i] == VersionState::live ? 0 : 1;
-  }
   std::set<std::string> registered;
-  for (const auto& registration : registrations) registered.insert(registration.name);
+  for (const auto& [registration, state] : all) {
+    if (registry.set_state(registration.name, registration.version, registry_state(state), stop))
+      ++result.changed;
+    result.archived += state == VersionState::live ? 0 : 1;
+    registered.insert(registration.name);
+  }
   for (const auto& name : registered) {
     project_aliases(store, registry, name, stop);
     result.aliases += list_aliases(store, name, stop).size();

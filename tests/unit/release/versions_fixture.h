@@ -35,7 +35,7 @@ struct VersionsFixture : testing::Test {
       file.etag = where.stat(release_prefix("llama", version) + path, {})->etag;
       manifest.files.push_back(std::move(file));
     }
-    manifest.created = 1'700'000'000;
+    manifest.created = 1'700'000'000 + 60 * (version.back() - '0');
     manifest.created_by = "dray/test";
     manifest.root_digest = root_digest_of(manifest.files);
     publish_manifest(where, manifest, {});

@@ -1,0 +1,70 @@
+// Quantization schemes: the presets of compressed-tensors that need no calibration data.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dray/base/json.h"
+#include "dray/model/safetensors.h"
+
+namespace dray::quantize {
+
+enum class Element { integer, fp8, fp4 };
+
+/// Which elements of a weight share a scale.
+enum class Sharing {
+  channel,       // a row
+  group,         // `group` columns of a row
+  block,         // 128 rows × 128 columns
+  tensor_group,  // a group, below one factor for the whole weight
+};
+
+enum class ScaleFormat {
+  weights,  // that of the weights
+  e8m0,     // a power of two, in a byte (MX)
+  e4m3,     // FP8 (NVFP4)
+};
+
+/// How one kind of weight is stored. Made by `find_scheme`.
+struct Scheme {
+  std::string name;    // the preset: "W4A16"
+  std::string format;  // of compressed-tensors: "pack-quantized"
+  Element element = Element::integer;
+  int bits = 4;
+  bool symmetric = true;
+  Sharing sharing = Sharing::group;
+  std::uint64_t group = 0;  // columns, where `sharing` has groups
+  ScaleFormat scale = ScaleFormat::weights;
+  /// The activations' part of the configuration; null where they are not quantized.
+  Json activations;
+};
+
+/// For integers in groups only.
+struct SchemeOptions {
+  std::optional<std::uint64_t> group;  // columns
+  std::optional<bool> symmetric;
+};
+
+/// By the preset's name, in any case. Code::usage, naming the presets, for an unknown one; for one
+/// that needs calibration data (static activations), saying which is next to it; and for options
+/// that it does not have.
+Scheme find_scheme(std::string_view name, const SchemeOptions& options = {});
+/// In order of importance.
+std::vector<std::string> scheme_names();
+
+/// A tensor that takes the place of a weight. `data` is not set.
+std::vector<TensorInfo> outputs_of(const Scheme& scheme, const TensorInfo& weight);
+
+/// Why this weight cannot be quantized so (columns that no group divides, another dtype), and what
+/// would work; nullopt if it can.
+std::optional<std::string> why_not(const Scheme& scheme, const TensorInfo& weight);
+
+/// The `quantization_config` of config.json, with every field that compressed-tensors 0.18 writes
+/// (model_compressors/model_compressor.py, quantization/quant_args.py). `ignore`: names of the
+/// modules that stay as they are.
+Json quantization_config(const Scheme& scheme, const std::vector<std::string>& ignore);
+
+}  // namespace dray::quantize

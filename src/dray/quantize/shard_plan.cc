@@ -1,0 +1,116 @@
+#include "dray/quantize/shard_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "dray/base/error.h"
+#include "dray/base/json.h"
+
+namespace dray::quantize {
+
+namespace {
+
+constexpr std::uint64_t kAlignment = 4096;  // of the data section, so that it can be mapped
+constexpr std::uint64_t kMostKept = 64 * kMiB;
+
+std::uint64_t bytes_of(const TensorInfo& tensor) {
+  std::uint64_t bits = static_cast<std::uint64_t>(dtype_bits(tensor.dtype));
+  for (const std::uint64_t size : tensor.shape) bits *= size;
+  return bits / 8;
+}
+
+/// At which addresses a reader expects it: multiples of its element's bytes.
+std::uint64_t alignment_of(const TensorInfo& tensor) {
+  return static_cast<std::uint64_t>(std::max(8, dtype_bits(tensor.dtype))) / 8;
+}
+
+/// All outputs, in the order of the input.
+std::vector<PlannedTensor> outputs(const SafetensorsHeader& input, const Scheme& scheme,
+                                   const std::set<std::string>& quantized) {
+  std::vector<PlannedTensor> out;
+  for (std::size_t i = 0; i < input.tensors.size(); ++i) {
+    const TensorInfo& tensor = input.tensors[i];
+    if (!quantized.contains(tensor.name)) {
+      out.push_back({{tensor.name, tensor.dtype, tensor.shape, {}}, i, true});
+      continue;
+    }
+    for (TensorInfo& made : outputs_of(scheme, tensor)) out.push_back({std::move(made), i, false});
+  }
+  return out;
+}
+
+bool is_shape(const PlannedTensor& tensor) { return !tensor.copied && tensor.info.dtype == "I64"; }
+
+/// Puts them into data order; returns how many bytes are kept until the end.
+std::uint64_t arrange(std::vector<PlannedTensor>& tensors, std::string_view what) {
+  std::uint64_t widest = 1;
+  for (const auto& tensor : tensors)
+    if (!is_shape(tensor)) widest = std::max(widest, alignment_of(tensor.info));
+  const auto first = std::stable_partition(tensors.begin(), tensors.end(), is_shape);
+  const auto last = std::stable_partition(first, tensors.end(), [&](const PlannedTensor& tensor) {
+    return bytes_of(tensor.info) % widest == 0;
+  });
+  std::stable_sort(last, tensors.end(), [](const PlannedTensor& a, const PlannedTensor& b) {
+    return alignment_of(a.info) > alignment_of(b.info);
+  });
+  std::uint64_t kept = 0;
+  for (auto it = last; it != tensors.end(); ++it) kept += bytes_of(it->info);
+  if (kept > kMostKept)
+    throw Error(Code::unsupported,
+                fmt::format("{} of its tensors have lengths that no multiple of {} bytes fits",
+                            human_size(kept), widest))
+        .on("compress", std::string(what))
+        .hint("leave these tensors out of the scheme with --ignore");
+  return kept;
+}
+
+Buffer header_of(const std::vector<PlannedTensor>& tensors,
+                 std::map<std::string, std::string> metadata) {
+  metadata.try_emplace("format", "pt");
+  // Readers take any order of keys; data order is what the reference writer has.
+  nlohmann::ordered_json json;
+  json["__metadata__"] = metadata;
+  for (const auto& [info, input, copied] : tensors)
+    json[info.name] = {{"dtype", info.dtype},
+                       {"shape", info.shape},
+                       {"data_offsets", {info.data.offset, info.data.end()}}};
+  std::string text = json.dump();
+  text.append((kAlignment - (text.size() + 8) % kAlignment) % kAlignment, ' ');
+  Buffer out(8 + text.size());
+  for (std::size_t i = 0; i < 8; ++i)
+    out[i] = static_cast<std::byte>(static_cast<std::uint64_t>(text.size()) >> (8 * i));
+  std::memcpy(out.data() + 8, text.data(), text.size());
+  return out;
+}
+
+}  // namespace
+
+ShardPlan plan_shard(const SafetensorsHeader& input, const Scheme& scheme,
+                     const std::set<std::string>& quantized, std::string_view what) {
+  ShardPlan out;
+  out.tensors = outputs(input, scheme, quantized);
+  out.kept = arrange(out.tensors, what);
+  std::uint64_t at = 0;
+  for (PlannedTensor& tensor : out.tensors) {
+    tensor.info.data = {at, bytes_of(tensor.info)};
+    at = tensor.info.data.end();
+  }
+  out.header = header_of(out.tensors, input.metadata);
+  out.size = out.header.size() + at;
+  return out;
+}
+
+std::string shard_index(const std::map<std::string, ShardPlan>& shards) {
+  Json map = Json::object();
+  std::uint64_t total = 0;
+  for (const auto& [file, plan] : shards) {
+    total += plan.size - plan.header.size();
+    for (const auto& tensor : plan.tensors) map[tensor.info.name] = file;
+  }
+  return dump_json_pretty({{"metadata", {{"total_size", total}}}, {"weight_map", std::move(map)}});
+}
+
+}  // namespace dray::quantize

@@ -1,0 +1,48 @@
+// What a safetensors shard becomes: every tensor's place in the output, from the input's header
+// alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dray/base/bytes.h"
+#include "dray/model/safetensors.h"
+#include "dray/quantize/scheme.h"
+
+namespace dray::quantize {
+
+/// One tensor of the output.
+struct PlannedTensor {
+  TensorInfo info;        // `data` relative to the output's data section
+  std::size_t input = 0;  // index of the input tensor that it is made of
+  bool copied = false;    // its bytes are those of the input tensor
+};
+
+/// The output is one sequential stream: header, then the tensors in data order. Shapes (I64) come
+/// first, since they are known beforehand; then follow the outputs of each input tensor in the
+/// order of the input; last come those whose length would leave what follows them at an odd
+/// address, since the format knows no holes and readers map tensors in place. These are small, and
+/// kept in memory until then.
+struct ShardPlan {
+  Buffer header;                       // length and JSON, filled up with spaces
+  std::vector<PlannedTensor> tensors;  // in data order
+  std::uint64_t size = 0;              // of the whole file
+  std::uint64_t kept = 0;              // bytes that are kept in memory until the end
+};
+
+/// `quantized`: names of the weights to quantize, those of other shards are passed over. The
+/// metadata is the input's, with format = pt where it says none. Code::unsupported if more than
+/// 64 MiB would have to be kept, naming the shard `what`.
+ShardPlan plan_shard(const SafetensorsHeader& input, const Scheme& scheme,
+                     const std::set<std::string>& quantized, std::string_view what);
+
+/// model.safetensors.index.json of these shards, by file name, as compressed-tensors writes it (two
+/// spaces of indentation, sorted keys).
+std::string shard_index(const std::map<std::string, ShardPlan>& shards);
+
+}  // namespace dray::quantize
