@@ -183,8 +183,9 @@ void Engine::Impl::leave(const Lock& lock, ObjectRun& object, Chunk& chunk) {
     release_if_done(lock, object, chunk);
 }
 
-/// The store has cleaned up, or somebody aborted the upload: once an object, all of it is sent
-/// again. `chunk` is the one that was refused, nullptr where it was the last step.
+/// The store has cleaned up, somebody aborted the upload, or other bytes came out: once an object,
+/// all of it is sent again. `chunk` is the one that was refused, nullptr where it was the last
+/// step.
 void Engine::Impl::upload_lost(const Lock& lock, ObjectRun& object, Chunk* chunk,
                                const Error& why) {
   if (!object.reopen) {
@@ -193,8 +194,7 @@ void Engine::Impl::upload_lost(const Lock& lock, ObjectRun& object, Chunk* chunk
           "the store dropped this upload twice; look for a rule that removes unfinished uploads, "
           "then run the same command again");
     object.began_anew = object.reopen = true;
-    warn("{}: the store has lost what was sent of it, so it is sent again: {}", object.plan->label,
-         why.what());
+    warn("{}: all of it is sent again: {}", object.plan->label, why.what());
     progress_.retried();
   }
   if (chunk != nullptr) chunk->putting = false;
