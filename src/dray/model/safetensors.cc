@@ -36,16 +36,6 @@ constexpr DtypeRow kDtypes[] = {
       .hint("the file is damaged or not a safetensors file; fetch it again from its publisher");
 }
 
-/// dtype × shape in bytes; nullopt on overflow or when it is no whole number of bytes.
-std::optional<std::uint64_t> tensor_bytes(int bits, const std::vector<std::uint64_t>& shape) {
-  if (std::find(shape.begin(), shape.end(), 0U) != shape.end()) return 0;
-  auto total = static_cast<std::uint64_t>(bits);
-  for (const auto dim : shape)
-    if (__builtin_mul_overflow(total, dim, &total)) return std::nullopt;
-  if (total % 8 != 0) return std::nullopt;
-  return total / 8;
-}
-
 std::vector<std::uint64_t> numbers_of(const Json& value, std::string_view key,
                                       const std::string& where) {
   std::vector<std::uint64_t> numbers;
@@ -107,6 +97,15 @@ void check_coverage(const std::vector<TensorInfo>& tensors, std::uint64_t data_b
 }
 
 }  // namespace
+
+std::optional<std::uint64_t> tensor_bytes(int bits, const std::vector<std::uint64_t>& shape) {
+  if (std::find(shape.begin(), shape.end(), 0U) != shape.end()) return 0;
+  auto total = static_cast<std::uint64_t>(bits);
+  for (const auto dim : shape)
+    if (__builtin_mul_overflow(total, dim, &total)) return std::nullopt;
+  if (total % 8 != 0) return std::nullopt;
+  return total / 8;
+}
 
 int dtype_bits(std::string_view dtype) {
   for (const auto& row : kDtypes)

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,5 +35,8 @@ SafetensorsHeader parse_safetensors_header(Bytes header, std::uint64_t file_size
                                            std::string_view what);
 /// Bits of one element, 0 for an unknown dtype.
 int dtype_bits(std::string_view dtype);
+/// Bytes of this many elements of `bits` bits; nullopt on overflow or when it is no whole number of
+/// bytes.
+std::optional<std::uint64_t> tensor_bytes(int bits, const std::vector<std::uint64_t>& shape);
 
 }  // namespace dray

@@ -199,7 +199,7 @@ std::optional<std::string> kept_kind(std::string_view module) {
   for (const Kind& kind : kKinds)
     for (const auto part : parts)
       if (std::ranges::count(kind.parts, part) > 0) return std::string(kind.name);
-  if (parts.back().ends_with("norm") || parts.back().ends_with("layernorm")) return "norm";
+  if (parts.back().ends_with("norm")) return "norm";
   if (is_router(parts)) return "router";
   if (parts.size() > 1 && parts[parts.size() - 2] == "indexer" && parts.back() == "weights_proj")
     return "indexer";

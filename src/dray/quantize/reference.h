@@ -36,7 +36,7 @@ MinMax min_max(std::span<const typename T::Bits> elements) {
   return out;
 }
 
-/// What a float divided by (or times) something is in the weights' format.
+/// Elements that are all zero have a scale too.
 template <typename T>
 float scale_or_epsilon(float scale) {
   return scale == 0 ? T::kEpsilon : scale;

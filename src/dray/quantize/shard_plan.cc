@@ -17,9 +17,7 @@ constexpr std::uint64_t kAlignment = 4096;  // of the data section, so that it c
 constexpr std::uint64_t kMostKept = 64 * kMiB;
 
 std::uint64_t bytes_of(const TensorInfo& tensor) {
-  std::uint64_t bits = static_cast<std::uint64_t>(dtype_bits(tensor.dtype));
-  for (const std::uint64_t size : tensor.shape) bits *= size;
-  return bits / 8;
+  return tensor_bytes(dtype_bits(tensor.dtype), tensor.shape).value();
 }
 
 /// At which addresses a reader expects it: multiples of its element's bytes.
