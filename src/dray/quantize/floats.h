@@ -9,6 +9,9 @@
 
 namespace dray::quantize {
 
+/// The nearest integer, ties to even; for |x| < 2^22.
+inline float nearest_integer(float x) { return (x + 0x1.8p23F) - 0x1.8p23F; }
+
 /// The formats of weights share one shape. `Bits` is an element as it is stored; value() is exact;
 /// bits() takes the nearest value, ties to even, and keeps NaN; round() is what an operation in
 /// this format does to its result, which is computed as a float (as PyTorch computes on a CPU).
@@ -47,10 +50,10 @@ struct F16 {
     if (rest > 0x7F800000U) return static_cast<Bits>(sign | 0x7E00U);
     if (rest >= 0x477FF000U) return static_cast<Bits>(sign | 0x7C00U);  // 65520 and more
     if (rest < 0x38800000U)                                             // below 2^-14
-      return static_cast<Bits>(
-          sign | static_cast<std::uint32_t>(std::nearbyint(std::bit_cast<float>(rest) * 0x1p24F)));
-    return static_cast<Bits>(sign |
-                             ((rest + 0xFFFU + (rest >> 13U & 1U)) >> 13U) - ((127U - 15U) << 10U));
+      return static_cast<Bits>(  // in steps of 2^-24, the last digit of a float from 0.5 on
+          sign | (std::bit_cast<std::uint32_t>(std::bit_cast<float>(rest) + 0.5F) & 0x7FFU));
+    return static_cast<Bits>(
+        sign | (((rest + 0xFFFU + (rest >> 13U & 1U)) >> 13U) - ((127U - 15U) << 10U)));
   }
   static float round(float x) { return value(bits(x)); }
 };
@@ -73,19 +76,19 @@ inline std::uint8_t e4m3_bits(float x) {
   const auto all = std::bit_cast<std::uint32_t>(x);
   const std::uint32_t sign = all >> 24U & 0x80U, rest = all & 0x7FFFFFFFU;
   if (!(std::fabs(x) <= 464)) return static_cast<std::uint8_t>(sign | 0x7FU);
-  if (rest < 0x3C800000U)  // below 2^-6: multiples of 2^-9
+  if (rest < 0x3C800000U)  // below 2^-6: in steps of 2^-9, the last digit of a float from 2^14 on
     return static_cast<std::uint8_t>(
-        sign | static_cast<std::uint32_t>(std::nearbyint(std::bit_cast<float>(rest) * 0x1p9F)));
+        sign | (std::bit_cast<std::uint32_t>(std::bit_cast<float>(rest) + 0x1p14F) & 0xFU));
   return static_cast<std::uint8_t>(
       sign | (((rest + 0x7FFFFU + (rest >> 20U & 1U)) >> 20U) - ((127U - 7U) << 3U)));
 }
 
 inline float e4m3_value(std::uint8_t bits) {
-  const float sign = (bits & 0x80U) != 0 ? -1.0F : 1.0F;
-  const int exponent = bits >> 3U & 15U, mantissa = bits & 7U;
-  if ((bits & 0x7FU) == 0x7FU) return std::numeric_limits<float>::quiet_NaN();
-  if (exponent == 0) return sign * static_cast<float>(mantissa) * 0x1p-9F;
-  return sign * std::ldexp(static_cast<float>(8 + mantissa), exponent - 10);
+  const std::uint32_t sign = (bits & 0x80U) << 24U, rest = bits & 0x7FU;
+  if (rest == 0x7FU) return std::numeric_limits<float>::quiet_NaN();
+  // Read as a float it is too small by the difference of the biases.
+  return std::bit_cast<float>(
+      sign | std::bit_cast<std::uint32_t>(std::bit_cast<float>(rest << 20U) * 0x1p120F));
 }
 
 /// FP4 E2M1: a sign bit over one of these.

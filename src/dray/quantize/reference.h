@@ -8,9 +8,9 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <span>
 
 #include "dray/quantize/floats.h"
@@ -57,7 +57,7 @@ IntParams int_params(const MinMax& seen, int bits, bool symmetric) {
   const float scale = T::round(T::round(seen.max - seen.min) / steps);
   if (scale == 0) return {T::kEpsilon, 0};  // 0 / 0 becomes the integer 0
   const float zero = T::round(least - T::round(seen.min / scale));
-  return {scale, static_cast<int>(std::nearbyint(std::clamp(zero, least, most)))};
+  return {scale, static_cast<int>(nearest_integer(std::clamp(zero, least, most)))};
 }
 
 template <typename T>
@@ -65,7 +65,7 @@ int int_code(float x, const IntParams& params, int bits, bool symmetric) {
   const auto least = static_cast<float>(-(1 << (bits - 1))), most = -least - 1;
   float scaled = T::round(x / params.scale);
   if (!symmetric) scaled = T::round(scaled + static_cast<float>(params.zero_point));
-  return static_cast<int>(std::nearbyint(std::clamp(scaled, least, most)));
+  return static_cast<int>(nearest_integer(std::clamp(scaled, least, most)));
 }
 
 // ---- FP8 E4M3 with a scale in the weights' format ----
@@ -94,8 +94,8 @@ std::uint8_t mx_scale(const MinMax& seen, MxElement element) {
       static_cast<Bits>((T::bits(seen.largest()) + up) & ~static_cast<unsigned>(mantissa));
   const float power = T::value(bits);
   if (power == 0) return 0;
-  const int exponent =
-      std::isinf(power) ? std::numeric_limits<float>::max_exponent : std::ilogb(power);
+  // A normal number or infinity: there are no subnormal powers of two without their mantissa.
+  const int exponent = static_cast<int>(std::bit_cast<std::uint32_t>(power) >> 23U) - 127;
   return static_cast<std::uint8_t>(
       std::clamp(127 + exponent - (element == MxElement::fp4 ? 2 : 8), 0, 255));
 }

@@ -3,21 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "dray/base/error.h"
 
 namespace dray {
-
-void TransformOutput::write(Bytes bytes) {
-  while (!bytes.empty()) {
-    MutableBytes room = space();
-    const std::size_t n = std::min(room.size(), bytes.size());
-    std::memcpy(room.data(), bytes.data(), n);
-    filled(n);
-    bytes = bytes.subspan(n);
-  }
-}
 
 std::uint64_t segment_length(const Segment& segment) {
   if (const auto* literal = std::get_if<LiteralSegment>(&segment)) return literal->bytes->size();

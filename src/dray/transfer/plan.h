@@ -10,11 +10,11 @@
 #include <variant>
 #include <vector>
 
+#include "dray/base/transform.h"
 #include "dray/model/range_digests.h"
 #include "dray/model/snapshot.h"
 #include "dray/store/store.h"
 #include "dray/transfer/stored_ranges.h"
-#include "dray/transfer/transform.h"
 
 namespace dray {
 

@@ -1,0 +1,116 @@
+#include "dray/quantize/advice.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <tuple>
+
+namespace dray::quantize {
+
+namespace {
+
+constexpr std::array<std::uint64_t, 4> kGpus = {1, 2, 4, 8};
+
+/// What the parts of a split weight must be multiples of; 0 = anything.
+struct Steps {
+  std::uint64_t rows = 0, columns = 0;
+  std::string_view kernel;
+};
+
+std::optional<Steps> steps_of(const Scheme& scheme) {
+  if (scheme.format == "pack-quantized")
+    return Steps{64, std::max<std::uint64_t>(128, scheme.group), "vLLM's Marlin kernel"};
+  if (scheme.sharing == Sharing::block) return Steps{128, 128, "vLLM's block-wise FP8"};
+  return std::nullopt;
+}
+
+/// Projections back into the hidden size: servers split their columns, those of others their rows.
+constexpr std::string_view kByColumns[] = {"o_proj", "down_proj", "w2",  "out_proj",
+                                           "dense",  "c_proj",    "fc2", "dense_4h_to_h"};
+
+/// The name of its module within the layer, and the rest with numbers as "*".
+std::string place_of(std::string_view tensor) {
+  if (tensor.ends_with(".weight")) tensor.remove_suffix(7);
+  std::string out;
+  for (std::size_t at = 0; at < tensor.size();) {
+    const auto dot = std::min(tensor.find('.', at), tensor.size());
+    const std::string_view part = tensor.substr(at, dot - at);
+    const bool number =
+        !part.empty() && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; });
+    if (!out.empty()) out += '.';
+    out += number ? "*" : part;
+    at = dot + 1;
+  }
+  return out;
+}
+
+bool split_by_columns(std::string_view place) {
+  const auto dot = place.rfind('.');
+  return std::ranges::count(kByColumns, place.substr(dot == place.npos ? 0 : dot + 1)) > 0;
+}
+
+/// Why a part of this weight does not fit; "" if it does.
+std::string misfit(const Steps& steps, std::uint64_t rows, std::uint64_t columns,
+                   std::uint64_t gpus, bool by_columns) {
+  const std::uint64_t whole = by_columns ? columns : rows;
+  if (whole % gpus != 0)
+    return fmt::format("{} {} cannot be split evenly", whole, by_columns ? "columns" : "rows");
+  (by_columns ? columns : rows) /= gpus;
+  if (columns % steps.columns != 0)
+    return fmt::format("{} columns are no multiple of {}", columns, steps.columns);
+  if (rows % steps.rows != 0) return fmt::format("{} rows are no multiple of {}", rows, steps.rows);
+  return "";
+}
+
+/// For one shape: the least number of GPUs that does not work, and those that do.
+std::string advice_on_shape(const Steps& steps, const std::string& place, std::uint64_t rows,
+                            std::uint64_t columns) {
+  std::vector<std::uint64_t> work;
+  std::uint64_t fails = 0;
+  std::string why;
+  for (const std::uint64_t gpus : kGpus) {
+    std::string here = misfit(steps, rows, columns, gpus, split_by_columns(place));
+    if (here.empty()) {
+      work.push_back(gpus);
+    } else if (fails == 0) {
+      fails = gpus;
+      why = std::move(here);
+    }
+  }
+  if (fails == 0) return "";
+  const std::string what = fmt::format("{} ({} × {})", place, rows, columns);
+  if (work.empty())
+    return fmt::format("{} does not take {}: {}; a slower one serves it", steps.kernel, what, why);
+  return fmt::format("{} does not take {} on {} GPUs: {}; it does on {}", steps.kernel, what, fails,
+                     why, fmt::join(work, ", "));
+}
+
+}  // namespace
+
+std::vector<std::string> advice_on(const Scheme& scheme, const std::vector<TensorInfo>& weights) {
+  std::vector<std::string> out;
+  if (scheme.format == "pack-quantized" && scheme.group != 128)
+    out.push_back(fmt::format(
+        "vLLM's Machete kernel (Hopper GPUs) takes groups of 128 only; with {} others serve it",
+        scheme.group));
+  if (scheme.format == "pack-quantized" && !scheme.symmetric && scheme.bits != 4)
+    out.emplace_back("vLLM serves asymmetric integers of 4 bits only");
+  const auto steps = steps_of(scheme);
+  if (!steps) return out;
+  std::map<std::tuple<std::string, std::uint64_t, std::uint64_t>, int> shapes;
+  for (const TensorInfo& weight : weights)
+    ++shapes[{place_of(weight.name), weight.shape.at(0), weight.shape.at(1)}];
+  for (const auto& [shape, count] : shapes) {
+    const auto& [place, rows, columns] = shape;
+    if (auto text = advice_on_shape(*steps, place, rows, columns); !text.empty())
+      out.push_back(std::move(text));
+  }
+  return out;
+}
+
+}  // namespace dray::quantize

@@ -1,0 +1,87 @@
+// A safetensors shard becomes a quantized one while its bytes pass by: nothing waits for a whole
+// tensor but its scales.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "dray/base/error.h"
+#include "dray/base/transform.h"
+#include "dray/model/safetensors.h"
+#include "dray/quantize/scheme.h"
+#include "dray/quantize/shard_plan.h"
+
+namespace dray::quantize {
+
+class TensorCoder;
+
+/// What quantization did to one weight.
+struct TensorError {
+  std::string name;
+  double relative = 0;  // length of the difference ÷ length of the weight, as vectors
+  double cosine = 1;    // of the angle between the weight and what is read back
+};
+
+/// What NVFP4 has to know of a weight before its first code.
+struct WeightStatistics {
+  float largest = 0;  // magnitude of its elements, checked again on the way
+  float global = 1;   // nvfp4_global() of it and of those that it is fused with
+};
+
+struct ShardRequest {
+  std::string what;        // the file, for errors
+  Buffer header;           // its first bytes: length and JSON
+  std::uint64_t size = 0;  // of the file
+  Scheme scheme;
+  std::set<std::string> quantized;                     // as for plan_shard()
+  std::map<std::string, WeightStatistics> statistics;  // of those that lie here, for NVFP4
+};
+
+/// What is wrong with the content (another header than the one planned for, numbers that are not
+/// finite, other statistics) is told by finish(): then the input is known to be what its publisher
+/// states.
+class ShardTransform final : public Transform {
+ public:
+  /// Throws what parse_safetensors_header() and plan_shard() throw.
+  explicit ShardTransform(ShardRequest request);
+  ~ShardTransform() override;
+
+  const ShardPlan& plan() const { return plan_; }
+  /// Bytes that it holds at most, beside what it is fed and where it writes.
+  std::uint64_t memory() const { return memory_; }
+  /// Of all quantized weights, in the order of the input; complete after finish().
+  const std::vector<TensorError>& errors() const { return errors_; }
+
+  std::uint64_t output_size() const override { return plan_.size; }
+  void restart() override;
+  void feed(Bytes input, TransformOutput& output) override;
+  void finish(TransformOutput& output) override;
+
+ private:
+  void begin(TransformOutput& output);
+  void feed_tensor(Bytes input, TransformOutput& output);
+  void end_tensor(TransformOutput& output);
+  void problem(Error error);
+
+  ShardRequest request_;
+  SafetensorsHeader input_;
+  ShardPlan plan_;
+  std::vector<std::vector<std::size_t>> outputs_;  // of each input tensor, into plan_.tensors
+  std::size_t first_kept_ = 0;                     // in plan_.tensors: from here on kept
+  std::uint64_t memory_ = 0;
+
+  bool begun_ = false;
+  std::uint64_t at_ = 0;                // bytes of input so far
+  std::size_t tensor_ = 0;              // of the input, being read
+  std::unique_ptr<TensorCoder> coder_;  // of this tensor, if it is quantized
+  std::map<std::size_t, Buffer> kept_;  // by index into plan_.tensors
+  std::vector<TensorError> errors_;
+  std::optional<Error> problem_;
+};
+
+}  // namespace dray::quantize

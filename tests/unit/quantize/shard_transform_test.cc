@@ -1,0 +1,391 @@
+#include "dray/quantize/shard_transform.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "dray/base/error.h"
+#include "dray/base/json.h"
+#include "dray/quantize/reference.h"
+#include "tests/support/errors.h"
+#include "tests/support/random.h"
+
+namespace dray::quantize {
+namespace {
+
+template <typename Action>
+void expect_error(Action&& action, Code code, std::string_view object) {
+  const Error error = test::error_of(action);
+  EXPECT_EQ(error.code(), code);
+  EXPECT_THAT(error.what(), testing::HasSubstr(object));
+}
+
+struct Tensor {
+  std::string name, dtype;
+  std::vector<std::uint64_t> shape;
+  Buffer bytes;
+};
+
+Buffer header_of(const std::vector<Tensor>& tensors) {
+  nlohmann::ordered_json json;
+  std::uint64_t at = 0;
+  for (const Tensor& tensor : tensors) {
+    json[tensor.name] = {{"dtype", tensor.dtype},
+                         {"shape", tensor.shape},
+                         {"data_offsets", {at, at + tensor.bytes.size()}}};
+    at += tensor.bytes.size();
+  }
+  const std::string text = json.dump();
+  Buffer out(8 + text.size());
+  const std::uint64_t length = text.size();
+  std::memcpy(out.data(), &length, 8);
+  std::memcpy(out.data() + 8, text.data(), text.size());
+  return out;
+}
+
+/// In parts of these sizes, the last one for the rest, as a store has them.
+class Parts final : public TransformOutput {
+ public:
+  explicit Parts(std::function<std::size_t()> next) : next_(std::move(next)) {}
+  MutableBytes space() override {
+    if (left_ == 0) left_ = next_();
+    part_.resize(left_);
+    return part_;
+  }
+  void filled(std::uint64_t bytes) override {
+    out.insert(out.end(), part_.begin(), part_.begin() + static_cast<std::ptrdiff_t>(bytes));
+    left_ -= static_cast<std::size_t>(bytes);
+  }
+  Buffer out;
+
+ private:
+  std::function<std::size_t()> next_;
+  std::size_t left_ = 0;
+  Buffer part_;
+};
+
+// ---- what compressed-tensors would write for a whole tensor ----
+
+template <typename T>
+float element(const Tensor& tensor, std::uint64_t row, std::uint64_t column) {
+  typename T::Bits bits;
+  std::memcpy(&bits, tensor.bytes.data() + (row * tensor.shape[1] + column) * sizeof(bits),
+              sizeof(bits));
+  return T::value(bits);
+}
+
+struct Oracle {
+  Buffer codes, scale, zero_point;
+};
+
+template <typename T>
+Oracle oracle(const Scheme& scheme, const Tensor& tensor, float global) {
+  const std::uint64_t rows = tensor.shape[0], columns = tensor.shape[1];
+  const bool block = scheme.sharing == Sharing::block;
+  const std::uint64_t high = block ? 128 : 1;
+  const std::uint64_t wide = block ? 128 : scheme.group != 0 ? scheme.group : columns;
+  const std::uint64_t across = (columns + wide - 1) / wide;
+  std::vector<int> codes(static_cast<std::size_t>(rows * columns));
+  std::vector<int> zero_points(static_cast<std::size_t>((rows + high - 1) / high * across));
+  Oracle out;
+  const auto put = [](Buffer& to, auto bits) {
+    const auto* from = reinterpret_cast<const std::byte*>(&bits);
+    to.insert(to.end(), from, from + sizeof(bits));
+  };
+  for (std::uint64_t top = 0, unit = 0; top < rows; top += high)
+    for (std::uint64_t left = 0; left < columns; left += wide, ++unit) {
+      std::vector<std::pair<std::size_t, float>> here;
+      std::vector<typename T::Bits> bits;
+      for (std::uint64_t r = top; r < std::min(rows, top + high); ++r)
+        for (std::uint64_t c = left; c < std::min(columns, left + wide); ++c) {
+          here.emplace_back(static_cast<std::size_t>(r * columns + c), element<T>(tensor, r, c));
+          bits.push_back(T::bits(here.back().second));
+        }
+      const MinMax seen = min_max<T>(bits);
+      const auto each = [&](auto&& code) {
+        for (const auto& [at, x] : here) codes[at] = code(x);
+      };
+      if (scheme.scale == ScaleFormat::e8m0) {
+        const auto kind = scheme.element == Element::fp4 ? MxElement::fp4 : MxElement::fp8;
+        const auto scale = mx_scale<T>(seen, kind);
+        put(out.scale, scale);
+        each([&](float x) { return mx_code<T>(x, scale, kind); });
+      } else if (scheme.scale == ScaleFormat::e4m3) {
+        const auto scale = nvfp4_scale<T>(seen, global);
+        put(out.scale, scale);
+        each([&](float x) { return nvfp4_code(x, scale, global); });
+      } else if (scheme.element == Element::fp8) {
+        const float scale = fp8_scale<T>(seen);
+        put(out.scale, T::bits(scale));
+        each([&](float x) { return fp8_code<T>(x, scale); });
+      } else {
+        const IntParams params = int_params<T>(seen, scheme.bits, scheme.symmetric);
+        put(out.scale, T::bits(params.scale));
+        zero_points[static_cast<std::size_t>(unit)] = params.zero_point;
+        each([&](float x) { return int_code<T>(x, params, scheme.bits, scheme.symmetric); });
+      }
+    }
+  if (scheme.format == "pack-quantized") {
+    const std::size_t words =
+        static_cast<std::size_t>(columns) * static_cast<std::size_t>(scheme.bits) / 32;
+    std::vector<std::uint32_t> packed(words);
+    for (std::size_t r = 0; r < rows; ++r) {
+      pack_codes(std::span(codes).subspan(r * columns, columns), scheme.bits, packed);
+      for (const auto word : packed) put(out.codes, word);
+    }
+  } else if (scheme.element == Element::fp4) {
+    for (std::size_t i = 0; i < codes.size(); i += 2)
+      put(out.codes, static_cast<std::uint8_t>(codes[i] | codes[i + 1] << 4));
+  } else {
+    for (const int code : codes) put(out.codes, static_cast<std::uint8_t>(code));
+  }
+  if (!scheme.symmetric) {
+    const std::uint64_t down = (rows * static_cast<std::uint64_t>(scheme.bits) + 31) / 32;
+    std::vector<std::uint32_t> all(static_cast<std::size_t>(down * across));
+    for (std::uint64_t r = 0; r < rows; ++r)
+      for (std::uint64_t g = 0; g < across; ++g) {
+        const std::uint64_t bit = r * static_cast<std::uint64_t>(scheme.bits);
+        const int code = zero_points[static_cast<std::size_t>(r * across + g)];
+        all[static_cast<std::size_t>(bit / 32 * across + g)] |=
+            static_cast<std::uint32_t>(code + (1 << (scheme.bits - 1))) << bit % 32;
+      }
+    for (const auto word : all) put(out.zero_point, word);
+  }
+  return out;
+}
+
+Oracle oracle_of(const Scheme& scheme, const Tensor& tensor, float global) {
+  if (tensor.dtype == "BF16") return oracle<Bf16>(scheme, tensor, global);
+  if (tensor.dtype == "F16") return oracle<F16>(scheme, tensor, global);
+  return oracle<F32>(scheme, tensor, global);
+}
+
+// ---- shards ----
+
+struct ShardTransformTest : testing::Test {
+  std::mt19937_64 random = test::generator();
+  std::vector<Tensor> tensors;
+  std::set<std::string> quantized;
+
+  std::uint64_t below(std::uint64_t end) { return random() % end; }
+
+  Buffer numbers(const std::string& dtype, std::uint64_t count) {
+    std::normal_distribution<float> normal(0, 0.02F);
+    Buffer out;
+    const auto put = [&](auto bits) {
+      const auto* from = reinterpret_cast<const std::byte*>(&bits);
+      out.insert(out.end(), from, from + sizeof(bits));
+    };
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const float x = normal(random);
+      if (dtype == "BF16") put(Bf16::bits(x));
+      if (dtype == "F16") put(F16::bits(x));
+      if (dtype == "F32") put(F32::bits(x));
+      if (dtype == "U8") put(static_cast<std::uint8_t>(i));
+    }
+    return out;
+  }
+
+  void add(const std::string& name, const std::string& dtype, std::vector<std::uint64_t> shape,
+           bool quantize) {
+    const auto count = std::accumulate(shape.begin(), shape.end(), std::uint64_t{1},
+                                       std::multiplies<std::uint64_t>());
+    tensors.push_back({name, dtype, std::move(shape), numbers(dtype, count)});
+    if (quantize) quantized.insert(name);
+  }
+
+  /// Weights of several formats among tensors that stay, some of which are of awkward lengths.
+  void some_shard(const Scheme& scheme) {
+    tensors.clear();
+    quantized.clear();
+    const char* dtypes[] = {"BF16", "F16", "F32"};
+    for (std::uint64_t i = 0, count = 1 + below(6); i < count; ++i) {
+      const std::string name = "layers." + std::to_string(i);
+      const std::string dtype = dtypes[below(3)];
+      const std::uint64_t columns =
+          scheme.group != 0 ? scheme.group * (1 + below(4)) : 1 + below(300);
+      add(name + ".weight", dtype, {1 + below(300), columns}, true);
+      if (below(2) == 0) add(name + ".bias", dtype, {1 + below(9)}, false);
+      if (below(4) == 0) add(name + ".empty", "F32", {0, 4}, false);
+      if (below(4) == 0) add(name + ".mask", "U8", {1 + below(9)}, false);
+    }
+    add("norm.weight", "BF16", {64}, false);
+  }
+
+  ShardRequest request(const Scheme& scheme) {
+    ShardRequest out{.what = "model.safetensors",
+                     .header = header_of(tensors),
+                     .scheme = scheme,
+                     .quantized = quantized};
+    out.size = out.header.size();
+    for (const Tensor& tensor : tensors) {
+      out.size += tensor.bytes.size();
+      if (scheme.sharing == Sharing::tensor_group && quantized.contains(tensor.name))
+        out.statistics[tensor.name] = {largest_of(tensor), 60000};
+    }
+    return out;
+  }
+
+  static float largest_of(const Tensor& tensor) {
+    float out = 0;
+    for (std::uint64_t r = 0; r < tensor.shape[0]; ++r)
+      for (std::uint64_t c = 0; c < tensor.shape[1]; ++c)
+        out = std::max(out, std::fabs(tensor.dtype == "BF16"  ? element<Bf16>(tensor, r, c)
+                                      : tensor.dtype == "F16" ? element<F16>(tensor, r, c)
+                                                              : element<F32>(tensor, r, c)));
+    return out;
+  }
+
+  Buffer input() const {
+    Buffer out = header_of(tensors);
+    for (const Tensor& tensor : tensors)
+      out.insert(out.end(), tensor.bytes.begin(), tensor.bytes.end());
+    return out;
+  }
+
+  /// In slices and parts of random lengths, up to `most`.
+  Buffer run(ShardTransform& transform, const Buffer& bytes, std::uint64_t most) {
+    Parts parts([&] { return static_cast<std::size_t>(1 + below(most)); });
+    for (std::size_t at = 0; at < bytes.size();) {
+      const auto slice = std::min(bytes.size() - at, static_cast<std::size_t>(1 + below(most)));
+      transform.feed(Bytes(bytes).subspan(at, slice), parts);
+      at += slice;
+    }
+    transform.finish(parts);
+    return std::move(parts.out);
+  }
+
+  const Tensor& tensor(const std::string& name) const {
+    return *std::find_if(tensors.begin(), tensors.end(),
+                         [&](const Tensor& t) { return t.name == name; });
+  }
+
+  /// Every tensor lies where the header says and is what the oracle makes of the whole.
+  void expect_right(const Scheme& scheme, const Buffer& out) {
+    const SafetensorsHeader header = parse_safetensors_header(out, out.size(), "output");
+    for (const TensorInfo& made : header.tensors) {
+      SCOPED_TRACE(made.name);
+      const auto bytes =
+          Bytes(out).subspan(static_cast<std::size_t>(header.header_bytes + made.data.offset),
+                             static_cast<std::size_t>(made.data.length));
+      const auto cut = made.name.rfind(".weight");
+      const std::string weight = cut == made.name.npos ? "" : made.name.substr(0, cut + 7);
+      Buffer expected;
+      if (!quantized.contains(weight)) {
+        expected = tensor(made.name).bytes;
+      } else {
+        const Tensor& from = tensor(weight);
+        const std::string suffix = made.name.substr(weight.size());
+        const Oracle whole = oracle_of(scheme, from, 60000);
+        if (suffix.empty() || suffix == "_packed") expected = whole.codes;
+        if (suffix == "_scale") expected = whole.scale;
+        if (suffix == "_zero_point") expected = whole.zero_point;
+        if (suffix == "_shape") {
+          expected.resize(16);
+          std::memcpy(expected.data(), from.shape.data(), 16);
+        }
+        if (suffix == "_global_scale") {
+          const float global = 60000;
+          expected.resize(4);
+          std::memcpy(expected.data(), &global, 4);
+        }
+      }
+      ASSERT_TRUE(std::ranges::equal(bytes, expected));
+    }
+  }
+};
+
+TEST_F(ShardTransformTest, WhateverTheSlicesAndPartsEachTensorIsWhatTheWholeBecomes) {
+  for (const std::string& name : scheme_names())
+    for (int round = 0; round < 6; ++round) {
+      SCOPED_TRACE(name);
+      const Scheme scheme = find_scheme(name);
+      some_shard(scheme);
+      ShardTransform transform(request(scheme));
+      const Buffer bytes = input();
+      const Buffer once = run(transform, bytes, round == 0 ? 64 : 40000);
+      ASSERT_EQ(once.size(), transform.output_size());
+      expect_right(scheme, once);
+      if (HasFatalFailure()) return;
+      transform.restart();
+      EXPECT_EQ(run(transform, bytes, 100000), once);
+      EXPECT_EQ(transform.errors().size(), quantized.size());
+    }
+}
+
+TEST_F(ShardTransformTest, TellsHowMuchAWeightLost) {
+  add("a.weight", "BF16", {64, 128}, true);
+  add("zero.weight", "BF16", {64, 128}, true);
+  tensors.back().bytes.assign(tensors.back().bytes.size(), std::byte{0});
+  ShardTransform transform(request(find_scheme("W4A16")));
+  run(transform, input(), 5000);
+  ASSERT_EQ(transform.errors().size(), 2u);
+  // Of normally distributed weights four bits in groups of 128 lose about a tenth.
+  EXPECT_EQ(transform.errors()[0].name, "a.weight");
+  EXPECT_NEAR(transform.errors()[0].relative, 0.105, 0.02);
+  EXPECT_NEAR(transform.errors()[0].cosine, 0.9945, 0.002);
+  EXPECT_EQ(transform.errors()[1].relative, 0);
+  EXPECT_EQ(transform.errors()[1].cosine, 1);
+}
+
+TEST_F(ShardTransformTest, NumbersThatAreNoneEndInAnErrorThatNamesTheWeight) {
+  for (const std::string& name : scheme_names()) {
+    tensors.clear();
+    quantized.clear();
+    add("good.weight", "F32", {130, 256}, true);
+    add("bad.weight", "F32", {130, 256}, true);
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    std::memcpy(tensors.back().bytes.data() + 4 * 256 * 129, &nan, 4);
+    ShardRequest asked = request(find_scheme(name));
+    ShardTransform transform(std::move(asked));
+    Parts parts([] { return std::size_t{4096}; });
+    transform.feed(input(), parts);  // told only when all bytes are known to be the publisher's
+    expect_error([&] { transform.finish(parts); }, Code::unsupported, "bad.weight");
+  }
+}
+
+TEST_F(ShardTransformTest, AnotherHeaderThanPlannedForIsNoticed) {
+  add("a.weight", "BF16", {64, 128}, true);
+  ShardTransform transform(request(find_scheme("W4A16")));
+  Buffer bytes = input();
+  bytes[20] = std::byte{'x'};
+  expect_error([&] { run(transform, bytes, 100); }, Code::verification, "model.safetensors");
+}
+
+TEST_F(ShardTransformTest, OtherNumbersThanInTheFirstPassAreNoticed) {
+  add("a.weight", "BF16", {64, 128}, true);
+  ShardRequest asked = request(find_scheme("NVFP4A16"));
+  asked.statistics["a.weight"].largest *= 2;
+  ShardTransform transform(std::move(asked));
+  expect_error([&] { run(transform, input(), 1000); }, Code::verification, "a.weight");
+}
+
+TEST_F(ShardTransformTest, HoldsLittleOfALargeWeight) {
+  // Of 8 GiB of BF16 only the scales: what counts is the header.
+  const std::string text =
+      R"({"a.weight":{"dtype":"BF16","shape":[65536,65536],"data_offsets":[0,8589934592]}})";
+  ShardRequest asked{.what = "x",
+                     .header = Buffer(8 + text.size()),
+                     .scheme = find_scheme("W4A16"),
+                     .quantized = {"a.weight"}};
+  const std::uint64_t length = text.size();
+  std::memcpy(asked.header.data(), &length, 8);
+  std::memcpy(asked.header.data() + 8, text.data(), text.size());
+  asked.size = asked.header.size() + 8589934592;
+  const ShardTransform transform(std::move(asked));
+  EXPECT_LT(transform.memory(), 65 * kMiB);
+  EXPECT_GT(transform.memory(), 64 * kMiB);
+}
+
+}  // namespace
+}  // namespace dray::quantize
