@@ -206,6 +206,7 @@ class SeaweedFs(Server):
                  f"-volume.port={volume}", f"-volume.port.grpc={volume_grpc}", "-volume.max=2000",
                  "-filer", f"-filer.port={filer}", f"-filer.port.grpc={filer_grpc}",
                  "-s3", f"-s3.port={s3}", f"-s3.port.grpc={s3_grpc}", f"-s3.config={config}",
+                 "-s3.port.iceberg=0", "-s3.port.lance=0",  # else one server a machine
                  f"-metricsPort={metrics}", "-master.volumeSizeLimitMB=128"],
                 {}, self._buckets_can_be_listed)
 

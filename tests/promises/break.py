@@ -90,9 +90,11 @@ class Copy:
         return done.returncode == 0, sorted(failed) or done.stdout.splitlines()[-3:]
 
     def _interop(self, tests, environment, preset):
+        programs = os.path.join(self.peers, "venv", "bin")
         environment.update({"DRAY": self.path("build", preset, "dray"),
-                            "DRAY_PEERS_BIN": os.path.join(self.peers, "bin")})
-        done = self.run([os.path.join(self.peers, "venv", "bin", "python"), "-m", "pytest", "-q",
+                            "DRAY_PEERS_BIN": os.path.join(self.peers, "bin"),
+                            "PATH": programs + os.pathsep + environment.get("PATH", os.defpath)})
+        done = self.run([os.path.join(programs, "python"), "-m", "pytest", "-q",
                          "-p", "no:cacheprovider", f"--basetemp={environment['TMPDIR']}/pytest",
                          self.path("tests", "interop", tests)], environment, timeout=600)
         failed = [line.split("::")[1].split(" ")[0] for line in done.stdout.splitlines()
