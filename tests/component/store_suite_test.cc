@@ -321,14 +321,17 @@ TEST_P(StoreSuite, UnfinishedUploadsAreListedByPrefixAndAbandoned) {
   const auto a = store_->begin(spec_of("k/a/x", bytes), nullptr, kGo);
   const auto b = store_->begin(spec_of("k/b/x", bytes), nullptr, kGo);
   put_part(*a, bytes, 0);
-  const auto found = store_->unfinished("k/a/", kGo);
+  // MinIO lists uploads by whole keys only; transfers then look for each key.
+  const bool by_prefix = GetParam().name != "s3_real" || !store_->unfinished("k/", kGo).empty();
+  const auto found = store_->unfinished(by_prefix ? "k/a/" : "k/a/x", kGo);
   ASSERT_THAT(found, SizeIs(1));
   EXPECT_EQ(found[0].key, "k/a/x");
   EXPECT_EQ(found[0].id, a->id());
-  EXPECT_THAT(store_->unfinished("k/", kGo), SizeIs(2));
+  if (by_prefix) EXPECT_THAT(store_->unfinished("k/", kGo), SizeIs(2));
   store_->abandon(found[0], kGo);
   store_->abandon(found[0], kGo);  // absent is success
-  const auto left = store_->unfinished("k/", kGo);
+  EXPECT_THAT(store_->unfinished("k/a/x", kGo), SizeIs(0));
+  const auto left = store_->unfinished(by_prefix ? "k/" : "k/b/x", kGo);
   ASSERT_THAT(left, SizeIs(1));
   EXPECT_EQ(left[0].id, b->id());
   b->abandon();

@@ -47,7 +47,7 @@ class RadosGw(Server):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self._cluster = []
+        self._cluster, self._store = [], None
 
     def command(self):
         port, s3 = free_ports(2)
@@ -76,21 +76,36 @@ class RadosGw(Server):
         self._cluster.append(self.spawn([*self._with_configuration("ceph-mon"), "-i", "a", "-f"]))
         self._tool("ceph", "osd", "new", osd)
         self._tool("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
-        self._cluster.append(self.spawn([*self._with_configuration("ceph-osd"), "-i", "0", "-f"]))
+        self._start_store()
         # Pools that are made before the store is up stay without one.
         wait_until(self._store_is_up, what="the cluster's store", step=0.3)
 
+    # A client whose first command overtakes its learning of the cluster's id is refused ("wrong
+    # fsid"): commands are tried again, and so is the store, which ends then.
+
+    def _start_store(self):
+        self._store = self.spawn([*self._with_configuration("ceph-osd"), "-i", "0", "-f"])
+        self._cluster.append(self._store)
+
     def _store_is_up(self):
+        if self._store.poll() is not None:
+            self._cluster.remove(self._store)
+            self._start_store()
         done = subprocess.run([*self._with_configuration("ceph"), "osd", "stat", "-f", "json"],
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=True)
-        return json.loads(done.stdout)["num_up_osds"] == 1
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+        return done.returncode == 0 and json.loads(done.stdout)["num_up_osds"] == 1
 
     def _with_configuration(self, program):
         return [program, "-c", self._configuration]
 
     def _tool(self, program, *arguments):
         """A command that waits for the cluster until it answers."""
-        self._run(*self._with_configuration(program), *arguments)
+        for last in (False, False, False, False, True):
+            try:
+                return self._run(*self._with_configuration(program), *arguments)
+            except subprocess.CalledProcessError:
+                if last:
+                    raise
 
     def _run(self, *command):
         with open(self.log, "ab") as out:

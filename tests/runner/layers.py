@@ -183,6 +183,7 @@ class Context:
             return
         with tempfile.TemporaryDirectory(prefix="dray-interop-") as scratch:
             environment = clean_environment(scratch)
+            os.chmod(scratch, 0o711)  # PostgreSQL, which never runs as root, has a folder in it
             environment.update({
                 "DRAY": self.path("build", "release", "dray"),
                 "DRAY_TESTS": self.path("build", "asan", "tests", "dray_tests"),
