@@ -181,7 +181,8 @@ TEST_P(StoreCopySuite, OtherBytesThanTheCallerKnowsNeverMakeAnObject) {
   const auto copied = up->put_copy(last, other, {}, crc64nvme(0, bytes), kGo);
   if (copied) {  // the store could not tell yet
     parts[last] = *copied;
-    EXPECT_EQ(error_of([&] { commit(*up, parts); }).code(), Code::verification);
+    const Error error = error_of([&] { commit(*up, parts); });
+    EXPECT_EQ(error.code(), Code::verification) << error.what();
   }
   EXPECT_FALSE(store_->stat("k/new", kGo));
   up->abandon();
