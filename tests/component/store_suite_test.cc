@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <thread>
 
 #include "dray/base/crc.h"
@@ -322,7 +323,8 @@ TEST_P(StoreSuite, UnfinishedUploadsAreListedByPrefixAndAbandoned) {
   const auto b = store_->begin(spec_of("k/b/x", bytes), nullptr, kGo);
   put_part(*a, bytes, 0);
   // MinIO lists uploads by whole keys only; transfers then look for each key.
-  const bool by_prefix = GetParam().name != "s3_real" || !store_->unfinished("k/", kGo).empty();
+  const bool by_prefix =
+      GetParam().name != "s3_real" || std::getenv("DRAY_TEST_S3_WHOLE_KEYS") == nullptr;
   const auto found = store_->unfinished(by_prefix ? "k/a/" : "k/a/x", kGo);
   ASSERT_THAT(found, SizeIs(1));
   EXPECT_EQ(found[0].key, "k/a/x");

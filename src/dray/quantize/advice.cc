@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <tuple>
 
@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::array<std::uint64_t, 4> kGpus = {1, 2, 4, 8};
 
-/// What the parts of a split weight must be multiples of; 0 = anything.
+/// What the parts of a split weight must be multiples of.
 struct Steps {
   std::uint64_t rows = 0, columns = 0;
   std::string_view kernel;
@@ -102,14 +102,12 @@ std::vector<std::string> advice_on(const Scheme& scheme, const std::vector<Tenso
     out.emplace_back("vLLM serves asymmetric integers of 4 bits only");
   const auto steps = steps_of(scheme);
   if (!steps) return out;
-  std::map<std::tuple<std::string, std::uint64_t, std::uint64_t>, int> shapes;
+  std::set<std::tuple<std::string, std::uint64_t, std::uint64_t>> shapes;
   for (const TensorInfo& weight : weights)
-    ++shapes[{place_of(weight.name), weight.shape.at(0), weight.shape.at(1)}];
-  for (const auto& [shape, count] : shapes) {
-    const auto& [place, rows, columns] = shape;
+    shapes.emplace(place_of(weight.name), weight.shape.at(0), weight.shape.at(1));
+  for (const auto& [place, rows, columns] : shapes)
     if (auto text = advice_on_shape(*steps, place, rows, columns); !text.empty())
       out.push_back(std::move(text));
-  }
   return out;
 }
 

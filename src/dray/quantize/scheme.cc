@@ -13,8 +13,6 @@ namespace dray::quantize {
 
 namespace {
 
-constexpr std::uint64_t kBlock = 128;  // rows and columns
-
 enum class Activations { none, int8_token, fp8_token, fp8_group };
 
 struct Preset {

@@ -22,6 +22,8 @@ enum class Sharing {
   tensor_group,  // a group, below one factor for the whole weight
 };
 
+inline constexpr std::uint64_t kBlock = 128;  // rows and columns of a block
+
 enum class ScaleFormat {
   weights,  // that of the weights
   e8m0,     // a power of two, in a byte (MX)

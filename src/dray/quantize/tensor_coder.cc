@@ -10,8 +10,6 @@ namespace dray::quantize {
 
 namespace {
 
-constexpr std::uint64_t kBlock = 128;  // rows and columns
-
 std::uint64_t unit_of(const Scheme& scheme, const TensorInfo& weight) {
   switch (scheme.sharing) {
     case Sharing::group:
