@@ -292,6 +292,25 @@ TEST_F(S3StoreTest, WrongBytesDoNotKeepAName) {
   EXPECT_FALSE(service_->object(kBucket, "team/w"));
 }
 
+TEST_F(S3StoreTest, AWrongCopyWhoseCompleteWasNotAnsweredDoesNotKeepAName) {
+  serve(FakeS3Options::rgw16());
+  const StoredObject old = create("old", bytes_);
+  ASSERT_TRUE(store_->range_copies(old, bytes_.size(), kGo));
+  ObjectSpec spec = spec_of("new", bytes_);
+  const std::uint64_t cut = 6 * kMiB, rest = bytes_.size() - cut;
+  spec.part_ends = {cut, bytes_.size()};
+  const auto upload = store_->begin(spec, nullptr, kGo);
+  const PutPart put = put_part(*upload, bytes_, 0);
+  // Other bytes than the caller thinks are in the range.
+  const auto copied = upload->put_copy(1, {old.key, old.etag, {cut - 1, rest}}, {},
+                                       crc64nvme(0, Bytes(bytes_).subspan(cut)), kGo);
+  ASSERT_TRUE(copied);
+  service_->lose_answers("CompleteMultipartUpload");
+  const Error error = error_of([&] { upload->commit({put, *copied}, sha256_, kGo); });
+  EXPECT_EQ(error.code(), Code::verification) << error.what();
+  EXPECT_FALSE(service_->object(kBucket, "team/new"));
+}
+
 TEST_F(S3StoreTest, ARefusedPartIsToldAsItIs) {
   serve();
   const auto upload = store_->begin(spec_of("w", bytes_), nullptr, kGo);

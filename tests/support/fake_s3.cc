@@ -63,6 +63,7 @@ FakeS3Options FakeS3Options::rgw16() {
   options.copy_conditions = false;
   options.checksums = false;
   options.needs_every_part = true;
+  options.complete_etag = false;
   return options;
 }
 

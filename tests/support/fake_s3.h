@@ -38,6 +38,7 @@ struct FakeS3Options {
   bool content_md5 = true;           // verify Content-MD5
   bool complete_again = true;  // a second Complete with the same list succeeds; else NoSuchUpload
   bool needs_every_part = false;  // Complete must name every part that was sent (Ceph RGW 16.2)
+  bool complete_etag = true;      // stated in the answer to Complete; else empty (Ceph RGW 16.2)
   bool md5_part_etags = true;     // else ETags of parts are opaque
   bool md5_copy_etags = true;     // … of copied parts (SeaweedFS)
   bool copies_ranges = true;      // UploadPartCopy; else NotImplemented
@@ -48,7 +49,7 @@ struct FakeS3Options {
   std::string keep_alive;  // sent before the XML of Complete and copies, e.g. "   \n"
 
   /// Ceph RGW 16.2: no conditions on Complete, copy conditions and checksum headers ignored, all
-  /// parts to be named.
+  /// parts to be named, no ETag in the answer.
   static FakeS3Options rgw16();
   /// MinIO: a second Complete is NoSuchUpload.
   static FakeS3Options minio();

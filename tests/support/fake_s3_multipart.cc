@@ -210,7 +210,7 @@ RawResponse S3State::complete_upload(const S3Call& call, Bucket& bucket) {
 
   std::string answer = fake_tag("Location", "http://fake/") + fake_tag("Bucket", call.bucket) +
                        fake_tag("Key", fake_escape(call.key)) +
-                       fake_tag("ETag", fake_escape(object.etag));
+                       fake_tag("ETag", call.options.complete_etag ? fake_escape(object.etag) : "");
   if (!object.checksum.name.empty())
     answer += checksum_tag(object.checksum) + fake_tag("ChecksumType", object.checksum.type);
   bucket[call.key] = std::move(object);

@@ -67,7 +67,7 @@ struct PutOptions {
 };
 
 struct PutResult {
-  std::string etag;                  // never empty
+  std::string etag;                  // "" only of complete_upload (Ceph RGW 16 states none)
   std::optional<Checksum> checksum;  // what the server states of the whole object
   std::string composite;             // … or of its parts' checksums
   std::string version_id;

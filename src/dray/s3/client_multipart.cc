@@ -205,7 +205,6 @@ PutResult Client::complete_upload(const std::string& key, const std::string& id,
   try {
     const http::Response response = impl_->succeed(call, stop);
     const XmlNode result = impl_->document(call, response, "CompleteMultipartUploadResult");
-    if (result.get("ETag").empty()) throw impl_->nonsense(call, "the answer has no ETag");
     PutResult out{result.get("ETag"), std::nullopt, "",
                   response.headers.get("x-amz-version-id").value_or("")};
     if (result.get("ChecksumType") != kComposite) out.checksum = stated_checksum(result);

@@ -3,15 +3,29 @@
 #include "dray/base/error.h"
 #include "dray/base/failpoint.h"
 #include "dray/base/log.h"
+#include "dray/http/headers.h"
+#include "dray/store/multipart_etag.h"
 
 namespace dray {
 
 namespace {
 
-/// Looks at the object that was just made. `etag` is what the server answered to Complete.
+/// True when it is what these parts make. `etag` is what the service answered to Complete; without
+/// one (Ceph RGW 16 states none, and answers get lost) it follows from the parts' where those are
+/// MD5s.
+bool made_of(const s3::ObjectInfo& there, const std::vector<s3::PartInfo>& parts,
+             const std::string& etag) {
+  if (!etag.empty()) return there.etag == etag;
+  std::vector<std::string> etags;
+  for (const auto& part : parts) etags.push_back(part.etag);
+  return multipart_etag(etags) == http::bare_etag(there.etag);
+}
+
+/// Looks at the object that was just made. `etag` is what the service answered to Complete, if it
+/// did.
 StoredObject prove(S3Place& place, const S3Capabilities& can, const ObjectSpec& spec,
-                   const ExpectedContent& expected, const std::string& etag,
-                   const std::stop_token& stop) {
+                   const std::vector<s3::PartInfo>& parts, const ExpectedContent& expected,
+                   const std::string& etag, const std::stop_token& stop) {
   const auto wrong = [&](Code code, std::string message) {
     return Error(code, std::move(message))
         .on("commit", place.uri(spec.key))
@@ -26,7 +40,7 @@ StoredObject prove(S3Place& place, const S3Capabilities& can, const ObjectSpec& 
   const bool fits =
       comparable ? same_content(place, *there, expected, stop) : there->size == expected.size;
   if (fits) return place.describe(spec.key, *there);
-  if (there->etag != etag)
+  if (!made_of(*there, parts, etag))
     throw wrong(Code::conflict, "someone else wrote the object at the same time");
   // Wrong bytes do not keep a name.
   place.client().delete_object(place.full(spec.key), stop);
@@ -73,7 +87,13 @@ StoredObject complete_and_prove(S3Place& place, const S3Capabilities& can, const
     const bool occupied = e.code() == Code::precondition || e.code() == Code::conflict;
     const bool gone = e.code() == Code::not_found;
     if (!occupied && !gone && e.retry() != Retry::ambiguous) throw;
-    if (const auto there = settled()) return *there;
+    // It may have been done all the same.
+    const auto there = occupied ? std::nullopt : place.look(spec.key, stop);
+    if (there && made_of(*there, parts, "")) {
+      abort_quietly(place, spec.key, id);
+      return prove(place, can, spec, parts, expected, "", stop);
+    }
+    if (const auto same = settled()) return *same;
     if (gone)
       throw Error(e).hint(
           "the unfinished upload is gone; run the same command again to begin anew");
@@ -82,7 +102,7 @@ StoredObject complete_and_prove(S3Place& place, const S3Capabilities& can, const
     throw Error(e).transient();
   }
   failpoint("s3.complete.after");
-  return prove(place, can, spec, expected, etag, stop);
+  return prove(place, can, spec, parts, expected, etag, stop);
 }
 
 }  // namespace dray
