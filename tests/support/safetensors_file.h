@@ -11,26 +11,47 @@
 
 namespace dray::test {
 
+struct FileTensor {
+  std::string name, dtype;
+  std::vector<std::uint64_t> shape;
+  Buffer bytes;
+};
+
+/// Length and JSON. `note` goes to the metadata.
+inline Buffer safetensors_header(const std::vector<FileTensor>& tensors,
+                                 const std::string& note = "") {
+  nlohmann::ordered_json json;
+  if (!note.empty()) json["__metadata__"] = {{"note", note}};
+  std::uint64_t at = 0;
+  for (const FileTensor& tensor : tensors) {
+    json[tensor.name] = {{"dtype", tensor.dtype},
+                         {"shape", tensor.shape},
+                         {"data_offsets", {at, at + tensor.bytes.size()}}};
+    at += tensor.bytes.size();
+  }
+  const std::string text = json.dump();
+  Buffer out(8 + text.size());
+  const std::uint64_t length = text.size();
+  std::memcpy(out.data(), &length, 8);
+  std::memcpy(out.data() + 8, text.data(), text.size());
+  return out;
+}
+
+/// Tensors in this order.
+inline Buffer safetensors_file(const std::vector<FileTensor>& tensors,
+                               const std::string& note = "") {
+  Buffer out = safetensors_header(tensors, note);
+  for (const FileTensor& tensor : tensors)
+    out.insert(out.end(), tensor.bytes.begin(), tensor.bytes.end());
+  return out;
+}
+
 /// Tensors of bytes, in this order.
 inline Buffer safetensors_file(const std::vector<std::pair<std::string, Buffer>>& tensors,
                                const std::string& note = "") {
-  Json header = {{"__metadata__", {{"note", note}}}};
-  std::uint64_t at = 0;
-  for (const auto& [name, bytes] : tensors) {
-    header[name] = {
-        {"dtype", "U8"}, {"shape", {bytes.size()}}, {"data_offsets", {at, at + bytes.size()}}};
-    at += bytes.size();
-  }
-  const std::string text = header.dump();
-  Buffer out(8 + text.size() + at);
-  for (std::size_t i = 0; i < 8; ++i) out[i] = static_cast<std::byte>(text.size() >> (8 * i) & 255);
-  std::memcpy(out.data() + 8, text.data(), text.size());
-  std::byte* to = out.data() + 8 + text.size();
-  for (const auto& [name, bytes] : tensors) {
-    std::memcpy(to, bytes.data(), bytes.size());
-    to += bytes.size();
-  }
-  return out;
+  std::vector<FileTensor> all;
+  for (const auto& [name, bytes] : tensors) all.push_back({name, "U8", {bytes.size()}, bytes});
+  return safetensors_file(all, note);
 }
 
 }  // namespace dray::test

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "dray/base/bytes.h"
+#include "dray/base/json.h"
 
 namespace dray {
 
@@ -28,6 +30,13 @@ class Transform {
   virtual ~Transform() = default;
   /// Exact size of the output, known before the first byte (from the headers).
   virtual std::uint64_t output_size() const = 0;
+  /// Bytes that it holds at most, beside what it is fed and where it writes.
+  virtual std::uint64_t memory() const { return 0; }
+  /// Names its rule: transforms of equal identity make the same of the same input. What an earlier
+  /// process made by another rule is of no use.
+  virtual std::string identity() const = 0;
+  /// What it found out on the way, for the record; after finish().
+  virtual Json report() const { return nullptr; }
   /// Back to the beginning of the input.
   virtual void restart() = 0;
   /// The next bytes of the input; throws Code::malformed for input it cannot handle.

@@ -198,7 +198,7 @@ std::vector<std::string> Args::told_by_environment() const {
     if (global || option->tuning || !setting.from_environment) continue;
     std::string value;
     for (const auto& one : setting.values)
-      value += (value.empty() ? "" : ",") + shell_word(without_password(one));
+      value += fmt::format("{}{}", value.empty() ? "" : ",", shell_word(without_password(one)));
     if (option->is_switch() && value == "false") continue;
     told.push_back(option->is_switch()
                        ? fmt::format("--{} ({})", option->name, setting.origin)

@@ -10,6 +10,7 @@ namespace dray::cli {
 const std::vector<Command>& command_table() {
   static const std::vector<Command> table = {
       import_command(),
+      quantize_command(),
       pull_command(),
       list_command(),
       show_command(),

@@ -8,6 +8,7 @@
 namespace dray::cli {
 
 Command import_command();
+Command quantize_command();
 Command pull_command();
 Command list_command();
 Command show_command();

@@ -45,8 +45,10 @@ class Context {
   std::string place() const { return args_.text("place"); }
 
   /// What the Hub, this machine or a store holds under `text`: hf://…, a folder, s3://…, and with
-  /// --from a release of that store. Looks at nothing yet. The source borrows this context.
-  std::unique_ptr<Source> open_source(const std::string& text);
+  /// --from a release of that store; NAME:VERSION and NAME@ALIAS without --from are releases of
+  /// `release_store`, where there is one. Looks at nothing yet. The source borrows this context.
+  std::unique_ptr<Source> open_source(const std::string& text,
+                                      const std::string& release_store = "");
 
   /// nullptr when it is "none".
   std::unique_ptr<Registry> open_registry();

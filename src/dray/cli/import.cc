@@ -7,6 +7,7 @@
 #include "dray/base/log.h"
 #include "dray/cli/actor.h"
 #include "dray/cli/commands.h"
+#include "dray/cli/compression.h"
 #include "dray/cli/context.h"
 #include "dray/cli/import_plan.h"
 #include "dray/cli/report.h"
@@ -16,9 +17,10 @@ namespace dray::cli {
 
 namespace {
 
-ImportRequest read_request(const Context& context) {
+ImportRequest read_request(const Context& context, const std::string& scheme) {
   const Args& args = context.args();
   ImportRequest request;
+  request.compress = read_compression(args, scheme);
   request.name = args.text("name");
   if (!request.name.empty()) check_name(request.name, "--name");
   request.version = args.text("version");
@@ -73,15 +75,26 @@ void print_result(Output& out, const ImportResult& result, const ImportRequest& 
                     {"files", fmt::format("{}, {}", count_of(manifest.files.size(), "file"),
                                           human_size(manifest.total_bytes()))},
                     {"moved", moved},
+                    {"compressed", transforms_text(manifest)},
                     {"commit", manifest.origin.commit},
                     {"root digest", manifest.root_digest},
                     {"registered", result.registered ? registry : ""},
                     {"alias", request.alias}});
 }
 
-int run(Context& context) {
-  ImportRequest request = read_request(context);
-  const auto source = context.open_source(context.args().positional(0));
+/// What is told before the first byte moves.
+void announce(const ImportPlan& plan, const ImportRequest& request) {
+  for (const auto& left_out : plan.choice.left_out) info("left out: {}", left_out_text(left_out));
+  if (plan.existing) return;
+  if (plan.compression) {
+    info("{}; as they are: {}", compression_text(*plan.compression), kept_text(*plan.compression));
+    for (const auto& advice : plan.compression->advice) warn("{}", advice);
+  }
+  info("{}", estimate_text(plan, request));
+}
+
+int run(Context& context, ImportRequest request, const std::string& release_store) {
+  const auto source = context.open_source(context.args().positional(0), release_store);
   const auto store = context.open_store();
   const auto registry = context.open_registry();
   request.source = source.get();
@@ -94,9 +107,7 @@ int run(Context& context) {
     try {
       plan = plan_import(request, shown.get(), context.stop());
       if (!context.args().flag("dry-run")) {
-        for (const auto& left_out : plan.choice.left_out)
-          info("left out: {}", left_out_text(left_out));
-        if (!plan.existing) info("{}", estimate_text(plan, request));
+        announce(plan, request);
         result = run_import(request, plan, shown.get(), context.stop());
       }
     } catch (...) {
@@ -126,6 +137,22 @@ int run(Context& context) {
         .hint(fmt::format("when the registry is back: dray registry register {}{}", reference,
                           context.store_flag()));
   return 0;
+}
+
+int run_import_command(Context& context) {
+  return run(context, read_request(context, context.args().text("compress")), "");
+}
+
+int run_quantize_command(Context& context) {
+  // Of a release without --from, the store that is written to has it.
+  return run(context, read_request(context, context.args().positional(1)), context.store_text());
+}
+
+Option compress_option() {
+  return {.name = "compress",
+          .value = "SCHEME",
+          .help = fmt::format("quantize the weights on the way: {}",
+                              fmt::join(quantize::scheme_names(), ", "))};
 }
 
 std::vector<Option> own_options() {
@@ -187,17 +214,49 @@ Command import_command() {
           {{"SOURCE",
             "hf://ORG/MODEL[@REVISION], ORG/MODEL or a Hub URL; ./FOLDER; hf-cache:ORG/MODEL; "
             "s3://BUCKET/PREFIX/; with --from a release of a store"}},
-      .options = join({store_options("to"), own_options(), registry_options(), hub_options(),
+      .options = join({store_options("to"),
+                       own_options(),
+                       {compress_option()},
+                       compress_options(),
+                       registry_options(),
+                       hub_options(),
                        transfer_options()}),
       .examples = {{"dray import hf://openai-community/gpt2", "into the default store"},
                    {"dray import hf://org/model@v1.1 --to s3://bucket/models --alias production",
                     "one revision, into S3, and make it the one in production"},
                    {"dray import hf://org/model --dry-run",
                     "files, sizes, memory, licence; moves nothing"},
+                   {"dray import hf://org/model --compress FP8_DYNAMIC --to s3://bucket",
+                    "its weights quantized on the way: no GPU, no copy on disk"},
                    {"dray import ./model --name llama --version 2.0.0 --registry none", "a folder"},
                    {"dray import llama@production --from staging --to prod",
                     "a release of another store, checked against its manifest"}},
-      .run = run};
+      .run = run_import_command};
+}
+
+Command quantize_command() {
+  return {
+      .name = "quantize",
+      .group = "Move models",
+      .summary = "compress a model on its way into a store: as import --compress",
+      .details =
+          "Weights are rounded to the nearest code while they stream from the source to the store, "
+          "with the arithmetic of compressed-tensors: vLLM and transformers load the result. No "
+          "calibration data, no GPU, nothing on disk. Embeddings, the output head, norms, routers "
+          "and vision towers stay as they are. The result is a version of its own; `dray show "
+          "--tensors` tells how far each weight is from what it was.",
+      .positionals = {{"SOURCE",
+                       "NAME:VERSION or NAME@ALIAS of a release (--from says where it lies), "
+                       "hf://ORG/MODEL, ./FOLDER, s3://BUCKET/PREFIX/"},
+                      {"SCHEME", fmt::format("{}", fmt::join(quantize::scheme_names(), ", "))}},
+      .options = join({store_options("to"), compress_options(), own_options(), registry_options(),
+                       hub_options(), transfer_options()}),
+      .examples = {{"dray quantize llama:1.0.0 FP8_DYNAMIC", "a release: it becomes the next one"},
+                   {"dray quantize ./model W4A16 --to s3://bucket --dry-run",
+                    "sizes, what stays as it is, and what vLLM has no kernels for"},
+                   {"dray quantize hf://org/model W4A16 --group-size 64 --ignore '*.down_proj'",
+                    "smaller groups, and some weights left alone"}},
+      .run = run_quantize_command};
 }
 
 }  // namespace dray::cli

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "dray/base/json.h"
+#include "dray/cli/compression.h"
 #include "dray/cli/report.h"
 #include "dray/cli/text.h"
 
@@ -18,6 +19,10 @@ std::string from_text(const PlannedFile& file) {
   switch (file.from) {
     case PlannedFile::From::source:
       return "source";
+    case PlannedFile::From::quantized:
+      return "quantized";
+    case PlannedFile::From::written:
+      return "written anew";
     case PlannedFile::From::store_copy:
       return "copied in the store";
     case PlannedFile::From::present:
@@ -30,6 +35,10 @@ std::string_view from_name(PlannedFile::From from) {
   switch (from) {
     case PlannedFile::From::source:
       return "source";
+    case PlannedFile::From::quantized:
+      return "quantized";
+    case PlannedFile::From::written:
+      return "written";
     case PlannedFile::From::store_copy:
       return "store";
     case PlannedFile::From::present:
@@ -51,6 +60,15 @@ std::string architecture_text(const HfConfig& config) {
   if (config.max_position_embeddings)
     parts.push_back(fmt::format("{} tokens of context", *config.max_position_embeddings));
   return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+/// "12 GiB of 16 GiB, 9 files".
+std::string to_fetch_text(const ImportPlan& plan) {
+  const std::uint64_t total = total_of(plan);
+  const std::string files = count_of(plan.files.size(), "file");
+  if (plan.bytes_to_fetch > total)
+    return fmt::format("{} in two passes, {}", human_size(plan.bytes_to_fetch), files);
+  return fmt::format("{} of {}, {}", human_size(plan.bytes_to_fetch), human_size(total), files);
 }
 
 /// How long fetching takes at the rate limit, or at a full gigabit.
@@ -75,6 +93,7 @@ Json plan_json(const ImportPlan& plan) {
   for (const auto& file : plan.files)
     files.push_back({{"path", file.entry.path},
                      {"size", file.entry.size},
+                     {"stored_size", file.size},
                      {"sha256", file.entry.digests.sha256},
                      {"git_sha1", file.entry.digests.git_sha1},
                      {"from", from_name(file.from)},
@@ -97,6 +116,8 @@ Json plan_json(const ImportPlan& plan) {
           {"files", std::move(files)},
           {"bytes", total_of(plan)},
           {"bytes_to_fetch", plan.bytes_to_fetch},
+          {"bytes_to_store", plan.bytes_to_store},
+          {"compress", plan.compression ? compression_json(*plan.compression) : Json()},
           {"bytes_shared_at_most", plan.bytes_shared_at_most},
           {"left_out", std::move(left_out)},
           {"problems", plan.choice.problems},
@@ -116,9 +137,7 @@ Json plan_json(const ImportPlan& plan) {
 
 std::string estimate_text(const ImportPlan& plan, const ImportRequest& request) {
   const ModelInfo& info = plan.snapshot.info;
-  std::vector<std::string> parts = {
-      fmt::format("{} of {} to fetch, {}", human_size(plan.bytes_to_fetch),
-                  human_size(total_of(plan)), count_of(plan.files.size(), "file"))};
+  std::vector<std::string> parts = {fmt::format("{} to fetch", to_fetch_text(plan))};
   if (const std::string time = time_text(plan, request); !time.empty())
     parts.push_back("about " + time);
   if (plan.gpu_bytes > 0)
@@ -147,34 +166,37 @@ void print_plan(Output& out, const ImportPlan& plan, const ImportRequest& reques
                        plan.existing ? "is already there as" : "would become",
                        out.strong(reference)));
   const ModelInfo& info = plan.snapshot.info;
-  print_facts(
-      out,
-      {{"where", plan.uri},
-       {"copied from", plan.copied ? request.source->name() : ""},
-       {"commit", origin.commit},
-       {"to fetch", fmt::format("{} of {}, {}", human_size(plan.bytes_to_fetch),
-                                human_size(total_of(plan)), count_of(plan.files.size(), "file"))},
-       {"to send", plan.bytes_shared_at_most == 0
-                       ? ""
-                       : fmt::format("{} at most, less what an earlier version has",
-                                     human_size(plan.bytes_to_fetch))},
-       {"time", time_text(plan, request)},
-       {"GPU memory",
-        plan.gpu_bytes == 0 ? "" : human_size(plan.gpu_bytes) + " to serve it (estimate)"},
-       {"model", architecture_text(plan.config)},
-       {"base model", plan.choice.base_model},
-       {"licence", info.license.empty() ? "not stated" : info.license},
-       {"access", info.gated ? "gated: the publisher grants it" : ""}});
+  print_facts(out,
+              {{"where", plan.uri},
+               {"copied from", plan.copied ? request.source->name() : ""},
+               {"commit", origin.commit},
+               {"compressed", plan.compression ? compression_text(*plan.compression) : ""},
+               {"as they are", plan.compression ? kept_text(*plan.compression) : ""},
+               {"to fetch", to_fetch_text(plan)},
+               {"to send", plan.bytes_shared_at_most == 0
+                               ? ""
+                               : fmt::format("{} at most, less what an earlier version has",
+                                             human_size(plan.bytes_to_fetch))},
+               {"time", time_text(plan, request)},
+               {"GPU memory",
+                plan.gpu_bytes == 0 ? "" : human_size(plan.gpu_bytes) + " to serve it (estimate)"},
+               {"model", architecture_text(plan.config)},
+               {"base model", plan.choice.base_model},
+               {"licence", info.license.empty() ? "not stated" : info.license},
+               {"access", info.gated ? "gated: the publisher grants it" : ""}});
   std::vector<FileRow> rows;
   for (const auto& file : plan.files)
-    rows.push_back(
-        {file.entry.size, {file.entry.path, human_size(file.entry.size), from_text(file)}});
+    rows.push_back({file.size, {file.entry.path, human_size(file.size), from_text(file)}});
   out.line("");
   print_files(out, {{"FILE", false, true}, {"SIZE", true}, {"FROM"}}, std::move(rows), all);
   if (!plan.choice.left_out.empty()) out.line("\nLeft out:");
   for (const auto& entry : plan.choice.left_out) out.line("  " + printable(left_out_text(entry)));
   if (!plan.choice.problems.empty()) out.line("\nA server may not load it:");
   for (const auto& problem : plan.choice.problems) out.line("  " + printable(problem));
+  if (plan.compression && !plan.compression->advice.empty())
+    out.line("\nWhat vLLM will not like about it:");
+  if (plan.compression)
+    for (const auto& advice : plan.compression->advice) out.line("  " + printable(advice));
   out.note("");
   out.note("Nothing was done; without --dry-run it is.");
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <optional>
 
 #include "dray/base/error.h"
 #include "dray/base/file.h"
@@ -26,16 +27,25 @@ Reference read_reference(const std::string& text) {
   }
 }
 
+/// What `text` says as NAME:VERSION or NAME@ALIAS.
+std::optional<Reference> as_release(const std::string& text) {
+  if (text.starts_with("dir:") || text.starts_with("hf-cache:")) return std::nullopt;
+  try {
+    return parse_reference(text);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+bool is_release(const std::string& text) {
+  const auto reference = as_release(text);
+  return reference && (!reference->version.empty() || !reference->alias.empty());
+}
+
 /// "llama:1.0.0": nothing of the Hub, which has no ':' in names.
 bool is_version_of_a_release(const std::string& text) {
-  if (text.find(':') == std::string::npos || text.starts_with("dir:") ||
-      text.starts_with("hf-cache:"))
-    return false;
-  try {
-    return !parse_reference(text).version.empty();
-  } catch (const Error&) {
-    return false;
-  }
+  const auto reference = as_release(text);
+  return reference && !reference->version.empty();
 }
 
 /// The address of a folder, so that the store around it can be found: "dir:/abs/path".
@@ -46,8 +56,10 @@ std::string folder_address(const std::string& text) {
 
 }  // namespace
 
-std::unique_ptr<Source> Context::open_source(const std::string& text) {
-  const std::string from = find_option(command_, "from") == nullptr ? "" : args_.text("from");
+std::unique_ptr<Source> Context::open_source(const std::string& text,
+                                             const std::string& release_store) {
+  std::string from = find_option(command_, "from") == nullptr ? "" : args_.text("from");
+  if (from.empty() && is_release(text)) from = release_store;
   if (!from.empty())
     return std::make_unique<ReleaseSource>(open_store(from, Side::source), read_reference(text),
                                            place());

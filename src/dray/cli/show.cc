@@ -1,12 +1,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "dray/base/bytes.h"
 #include "dray/base/json.h"
 #include "dray/base/time.h"
 #include "dray/cli/commands.h"
+#include "dray/cli/compression.h"
 #include "dray/cli/context.h"
 #include "dray/cli/report.h"
+#include "dray/release/tensors.h"
 #include "dray/release/versions.h"
 #include "dray/store/catalog.h"
 #include "dray/store/layout.h"
@@ -28,11 +33,15 @@ Json show_json(const VersionView& view, const std::string& uri) {
   json["task"] = manifest.info.pipeline_tag;
   json["base_models"] = manifest.info.base_models;
   json["lineage"] = manifest.lineage;
+  json["transforms"] = manifest.transforms;
   json["allows"] = manifest.allows;
   json["bytes"] = manifest.total_bytes();
   Json files = Json::array();
-  for (const auto& file : manifest.files)
-    files.push_back({{"path", file.path}, {"size", file.size}, {"sha256", file.sha256}});
+  for (const auto& file : manifest.files) {
+    Json row = {{"path", file.path}, {"size", file.size}, {"sha256", file.sha256}};
+    if (!file.weights.is_null()) row["weights"] = file.weights;
+    files.push_back(std::move(row));
+  }
   json["files"] = std::move(files);
   return json;
 }
@@ -60,20 +69,67 @@ std::string state_text(const VersionView& view) {
                      change.reason.empty() ? "" : fmt::format(" ({})", change.reason));
 }
 
+Json tensors_json(const std::vector<ReleaseTensor>& tensors) {
+  const auto number = [](const std::optional<double>& value) {
+    return value ? Json(*value) : Json();
+  };
+  Json out = Json::array();
+  for (const ReleaseTensor& tensor : tensors)
+    out.push_back({{"name", tensor.info.name},
+                   {"dtype", tensor.info.dtype},
+                   {"shape", tensor.info.shape},
+                   {"bytes", tensor.info.data.length},
+                   {"file", tensor.file},
+                   {"relative_error", number(tensor.relative_error)},
+                   {"cosine", number(tensor.cosine)}});
+  return out;
+}
+
+/// Those that lost most first, so that a bad layer shows; the others as they lie.
+void print_tensors(Output& out, std::vector<ReleaseTensor> tensors, bool all) {
+  std::ranges::stable_sort(tensors, std::ranges::greater(), [](const ReleaseTensor& tensor) {
+    return tensor.relative_error.value_or(-1);
+  });
+  const bool quantized = !tensors.empty() && tensors.front().relative_error.has_value();
+  const std::size_t shown = all ? tensors.size() : std::min(tensors.size(), kMostRows);
+  Table table{{{"TENSOR", false, true}, {"DTYPE"}, {"SHAPE"}, {"SIZE", true}}, {}};
+  if (quantized) table.columns.insert(table.columns.end(), {{"ERROR", true}, {"COSINE", true}});
+  for (std::size_t i = 0; i < shown; ++i) {
+    const auto& [file, info, error, cosine] = tensors[i];
+    table.rows.push_back({info.name, info.dtype, fmt::format("{}", fmt::join(info.shape, " × ")),
+                          human_size(info.data.length)});
+    if (!quantized) continue;
+    table.rows.back().push_back(error ? fmt::format("{:.2f} %", *error * 100) : "");
+    table.rows.back().push_back(cosine ? fmt::format("{:.6f}", *cosine) : "");
+  }
+  out.line("");
+  out.table(table);
+  if (shown < tensors.size())
+    out.line(fmt::format("and {} more tensors (-v shows all, --json too)", tensors.size() - shown));
+}
+
 int run(Context& context) {
   const Reference reference = parse_reference(context.args().positional(0));
   const auto store = context.open_store();
+  const bool with_tensors = context.args().flag("tensors");
   VersionView view;
+  std::vector<ReleaseTensor> tensors;
   {
     ShownProgress shown(context, reference.text());
     shown.get().phase("reading the catalogue");
     view = view_of(*store, resolve_release(*store, reference, context.stop()), context.stop());
+    if (with_tensors) {
+      shown.get().phase("reading the files' headers");
+      tensors = tensors_of(*store, view.manifest, context.place(), context.stop());
+    }
   }
   const Manifest& manifest = view.manifest;
   const std::string uri =
       store->serving_uri(release_prefix(manifest.name, manifest.version, context.place()));
   Output& out = context.out();
-  out.json(show_json(view, uri));
+  Json json = show_json(view, uri);
+  if (with_tensors) json["tensors"] = tensors_json(tensors);
+  out.json(json);
   if (out.is_quiet()) {
     for (const auto& file : manifest.files) out.line(printable(file.path));
     return 0;
@@ -94,29 +150,44 @@ int run(Context& context) {
                {"licence", info.license},
                {"task", info.pipeline_tag},
                {"base models", fmt::format("{}", fmt::join(info.base_models, ", "))},
-               {"adapter of", lineage_text(manifest, "base_model")},
+               {lineage_text(manifest, "base_model_relation") == "quantized" ? "quantized from"
+                                                                             : "adapter of",
+                lineage_text(manifest, "base_model")},
+               {"compressed", transforms_text(manifest)},
                {"copied from", copied_text(manifest)},
                {"allowed", fmt::format("{}", fmt::join(manifest.allows, ", "))}});
+  const bool all = context.args().times("verbose") > 0;
+  if (with_tensors) {
+    print_tensors(out, std::move(tensors), all);
+    return 0;
+  }
   std::vector<FileRow> rows;
   for (const auto& file : manifest.files)
     rows.push_back({file.size, {file.path, human_size(file.size), file.sha256.substr(0, 16)}});
   out.line("");
-  print_files(out, {{"FILE", false, true}, {"SIZE", true}, {"SHA-256"}}, std::move(rows),
-              context.args().times("verbose") > 0);
+  print_files(out, {{"FILE", false, true}, {"SIZE", true}, {"SHA-256"}}, std::move(rows), all);
   return 0;
 }
 
 }  // namespace
 
 Command show_command() {
-  return {.name = "show",
-          .group = "Look",
-          .summary = "show a release: origin, digests, state, aliases, files",
-          .positionals = {{"REF", "NAME, NAME:VERSION or NAME@ALIAS"}},
-          .options = store_options(),
-          .examples = {{"dray show llama", "the newest version"},
-                       {"dray show llama@production --json", "all of it, whole digests too"}},
-          .run = run};
+  return {
+      .name = "show",
+      .group = "Look",
+      .summary = "show a release: origin, digests, state, aliases, files",
+      .positionals = {{"REF", "NAME, NAME:VERSION or NAME@ALIAS"}},
+      .options = join({store_options(),
+                       {{.name = "tensors",
+                         .value = "",
+                         .help = "its tensors instead of its files; of a quantized model, those "
+                                 "that lost most first"}}}),
+      .examples = {{"dray show llama", "the newest version"},
+                   {"dray show llama --tensors",
+                    "how far each quantized weight is from what "
+                    "it was"},
+                   {"dray show llama@production --json", "all of it, whole digests too"}},
+      .run = run};
 }
 
 }  // namespace dray::cli

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <iterator>
 #include <limits>
 
 #include "dray/base/error.h"
@@ -17,26 +18,32 @@ namespace {
 constexpr JsonLimits kLimits{.bytes = 16 << 20, .depth = 64};
 constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
 
-/// Python's json module writes NaN and Infinity, which JSON does not know; outside strings they
-/// become null (Mamba-like configurations hold `"time_step_limit": [0.0, Infinity]`).
+// Longer ones first.
+constexpr std::string_view kPythonNumbers[] = {"-Infinity", "Infinity", "NaN"};
+
+/// Python's json module writes NaN and Infinity, which JSON does not know (Mamba-like
+/// configurations hold `"time_step_limit": [0.0, Infinity]`). Outside strings they become texts
+/// that begin so.
+constexpr std::string_view kPythonMark = "\\u0001";
+
 std::string without_python_numbers(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (in_string) {
-      if (text[i] == '\\' && i + 1 < text.size()) out += text[i++];
+      const bool escape = text[i] == '\\' && i + 1 < text.size();
       in_string = text[i] != '"';
       out += text[i];
+      if (escape) out += text[++i];
       continue;
     }
     const auto rest = text.substr(i);
-    std::size_t skip = 0;
-    for (const std::string_view word : {"-Infinity", "Infinity", "NaN"})
-      if (rest.starts_with(word)) skip = word.size();
-    if (skip > 0) {
-      out += "null";
-      i += skip - 1;
+    const auto word = std::ranges::find_if(
+        kPythonNumbers, [&](std::string_view number) { return rest.starts_with(number); });
+    if (word != std::end(kPythonNumbers)) {
+      out += fmt::format("\"{}{}\"", kPythonMark, *word);
+      i += word->size() - 1;
       continue;
     }
     in_string = text[i] == '"';
@@ -105,24 +112,57 @@ std::uint64_t kv_elements(const HfConfig& config) {
 
 }  // namespace
 
-HfConfig parse_hf_config(std::string_view text, std::string_view what) {
+namespace {
+
+Json parse_object(std::string_view text, std::string_view what) {
   if (text.size() > kLimits.bytes)
     throw Error(Code::malformed, fmt::format("{}: larger than {} bytes", what, kLimits.bytes));
-  const Json json = parse_json(without_python_numbers(text), what, kLimits);
+  Json json = parse_json(without_python_numbers(text), what, kLimits);
   if (!json.is_object())
     throw Error(Code::malformed, fmt::format("{}: is not a JSON object", what));
+  return json;
+}
+
+/// compressed-tensors has called its part by both names.
+std::string quantization_of(const Json& config) {
+  for (const char* key : {"quantization_config", "compression_config"}) {
+    const auto found = config.find(key);
+    if (found == config.end() || !found->is_object()) continue;
+    const std::string method = text_of(*found, "quant_method");
+    return method.empty() ? "unknown" : method;
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string set_in_hf_config(std::string_view text, const std::string& key, const Json& value,
+                             std::string_view what) {
+  Json json = parse_object(text, what);
+  json[key] = value;
+  std::string out = dump_json_pretty(json);
+  for (const auto number : kPythonNumbers) {
+    const std::string mark = fmt::format("\"{}{}\"", kPythonMark, number);
+    for (auto at = out.find(mark); at != std::string::npos; at = out.find(mark, at))
+      out.replace(at, mark.size(), number);
+  }
+  return out;
+}
+
+HfConfig parse_hf_config(std::string_view text, std::string_view what) {
+  const Json json = parse_object(text, what);
   HfConfig config;
   const auto architectures = json.find("architectures");
   if (architectures != json.end() && architectures->is_array() && !architectures->empty())
     config.architecture = text_in(architectures->front());
   config.model_type = text_of(json, "model_type");
-  const auto quantization = json.find("quantization_config");
-  if (quantization != json.end() && quantization->is_object())
-    config.quantization = text_of(*quantization, "quant_method");
+  config.quantization = quantization_of(json);
   fill(config, json);
   for (const auto* key : {"text_config", "llm_config", "language_config"}) {
     const auto nested = json.find(key);
-    if (nested != json.end() && nested->is_object()) fill(config, *nested);
+    if (nested == json.end() || !nested->is_object()) continue;
+    fill(config, *nested);
+    if (config.quantization.empty()) config.quantization = quantization_of(*nested);
   }
   return config;
 }

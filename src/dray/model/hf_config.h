@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "dray/base/json.h"
 #include "dray/model/snapshot.h"
 
 namespace dray {
@@ -28,6 +29,12 @@ struct HfConfig {
 /// are tolerated. Fields of another type than expected count as absent; Code::malformed only for
 /// text that is no JSON object.
 HfConfig parse_hf_config(std::string_view text, std::string_view what);
+
+/// config.json with one field more or another one (two spaces of indentation, keys sorted, as
+/// transformers and llm-compressor write it); Python's NaN and Infinity stay. Throws as
+/// parse_hf_config().
+std::string set_in_hf_config(std::string_view text, const std::string& key, const Json& value,
+                             std::string_view what);
 
 /// GPU bytes to load `weight_bytes` and serve one sequence of `context` tokens (0 = the model's
 /// maximum, at most 8192): weights + KV cache (2 bytes an element) + 10 %. Saturates; without the

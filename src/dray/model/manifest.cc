@@ -78,6 +78,7 @@ Json to_json(const ManifestFile& file) {
   json["part_crc64nvme"] = std::move(crcs);
   put_text(json, "git_sha1", file.git_sha1);
   put_text(json, "etag", file.etag);
+  if (!file.weights.is_null()) json["weights"] = file.weights;
   return json;
 }
 
@@ -131,6 +132,17 @@ std::vector<std::uint64_t> read_crcs(const Json& json, const std::string& what) 
   return crcs;
 }
 
+Json read_weights(const Json& json, const std::string& what) {
+  const auto found = json.find("weights");
+  if (found == json.end() || found->is_null()) return nullptr;
+  const auto is_pair = [](const Json& value) {
+    return value.is_array() && value.size() == 2 && value[0].is_number() && value[1].is_number();
+  };
+  if (!found->is_object() || !std::all_of(found->begin(), found->end(), is_pair))
+    fail(what, "its 'weights' are not two numbers each");
+  return *found;
+}
+
 ManifestFile read_file_entry(const Json& json, std::string_view what) {
   if (!json.is_object()) fail(what, "'files' holds something other than objects");
   ManifestFile file;
@@ -143,6 +155,7 @@ ManifestFile read_file_entry(const Json& json, std::string_view what) {
   file.part_size = find_u64(json, "part_size", where).value_or(0);
   file.part_crc64 = read_crcs(json, where);
   file.etag = text_or_empty(json, "etag", where);
+  file.weights = read_weights(json, where);
 
   if (file.size > kLargestFile) fail(where, fmt::format("a size of {} bytes", file.size));
   if (!is_hex(file.sha256, 64)) fail(where, "its sha256 is not 64 lower-case hexadecimal digits");
@@ -209,6 +222,19 @@ std::string root_digest_of(const std::vector<ManifestFile>& files) {
   for (const auto* file : by_path(files))
     hash.update(as_bytes(fmt::format("{}  {}  {}\n", file->sha256, file->size, file->path)));
   return "sha256:" + hash.hex();
+}
+
+std::string transforms_text(const Manifest& manifest) {
+  std::string out;
+  for (const Json& transform : manifest.transforms) {
+    if (!transform.is_object()) continue;
+    const auto text = [&](const char* key) {
+      const auto found = transform.find(key);
+      return found != transform.end() && found->is_string() ? found->get<std::string>() : "?";
+    };
+    out += fmt::format("{}{} ({})", out.empty() ? "" : ", ", text("scheme"), text("method"));
+  }
+  return out;
 }
 
 std::string to_json_text(const Manifest& manifest) {

@@ -21,6 +21,8 @@ struct ManifestFile {
   std::vector<std::uint64_t>
       part_crc64;    // CRC64NVME of each part; one entry for an object in one piece
   std::string etag;  // the store's, "" where it has none
+  /// Of weights that were quantized on the way, {"NAME": [relative error, cosine]}; else null.
+  Json weights = nullptr;
   bool operator==(const ManifestFile&) const = default;
 };
 
@@ -47,6 +49,9 @@ struct Manifest {
 /// "sha256:<hex>" over the lines "<sha256>  <size>  <path>\n" of all files, sorted by path
 /// bytewise: one value that names the whole content.
 std::string root_digest_of(const std::vector<ManifestFile>& files);
+
+/// "W4A16 (rtn)": what was done to the files on the way; "" for a release that is as published.
+std::string transforms_text(const Manifest& manifest);
 
 /// Canonical JSON text (sorted keys, two-space indentation): equal manifests give equal bytes.
 std::string to_json_text(const Manifest& manifest);

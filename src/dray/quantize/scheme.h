@@ -22,6 +22,9 @@ enum class Sharing {
   tensor_group,  // a group, below one factor for the whole weight
 };
 
+/// Raised when the same scheme gives other bytes than before: what was made by another rule is
+/// another transform.
+inline constexpr int kRule = 1;
 inline constexpr std::uint64_t kBlock = 128;  // rows and columns of a block
 
 enum class ScaleFormat {

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "dray/base/digest.h"
 #include "dray/quantize/tensor_coder.h"
 
 namespace dray::quantize {
@@ -62,29 +63,45 @@ TensorError error_of(const std::string& name, const Squares& squares) {
 
 ShardTransform::ShardTransform(ShardRequest request)
     : request_(std::move(request)),
-      input_(parse_safetensors_header(request_.header, request_.size, request_.what)),
-      plan_(plan_shard(input_, request_.scheme, request_.quantized, request_.what)),
-      outputs_(input_.tensors.size()) {
+      walk_(std::move(request_.header), request_.size, request_.what),
+      plan_(plan_shard(walk_.header(), request_.scheme, request_.quantized, request_.what)),
+      outputs_(walk_.tensors().size()) {
   std::uint64_t most = 0;
   for (std::size_t i = 0; i < plan_.tensors.size(); ++i)
     outputs_[plan_.tensors[i].input].push_back(i);
   // In the order in which they are made.
   for (auto& outputs : outputs_) std::sort(outputs.begin(), outputs.end());
-  for (const TensorInfo& tensor : input_.tensors)
+  for (const TensorInfo& tensor : walk_.tensors())
     if (request_.quantized.contains(tensor.name))
       most = std::max(most, TensorCoder::memory(request_.scheme, tensor));
   first_kept_ = plan_.tensors.size();
   for (std::uint64_t kept = 0; kept < plan_.kept;)
     kept += plan_.tensors[--first_kept_].info.data.length;
-  memory_ = most + plan_.kept + request_.header.size() + plan_.header.size();
+  memory_ = most + plan_.kept + walk_.header_bytes().size() + plan_.header.size();
 }
 
 ShardTransform::~ShardTransform() = default;
 
+std::string ShardTransform::identity() const {
+  const Scheme& scheme = request_.scheme;
+  Sha256 sha;
+  sha.update(walk_.header_bytes());
+  for (const std::string& name : request_.quantized) sha.update(as_bytes(name + "\n"));
+  return fmt::format("quantize/{} {} {} {} {}", kRule, scheme.name, scheme.group, scheme.symmetric,
+                     sha.hex());
+}
+
+Json ShardTransform::report() const {
+  const auto digits = [](double value) { return std::stod(fmt::format("{:.4g}", value)); };
+  Json out = Json::object();
+  for (const TensorError& error : errors_)
+    out[error.name] = {digits(error.relative), digits(error.cosine)};
+  return out;
+}
+
 void ShardTransform::restart() {
   begun_ = false;
-  at_ = 0;
-  tensor_ = 0;
+  walk_.restart();
   coder_.reset();
   kept_.clear();
   errors_.clear();
@@ -101,34 +118,19 @@ void ShardTransform::begin(TransformOutput& output) {
   output.write(plan_.header);
   for (const PlannedTensor& tensor : plan_.tensors)
     if (!tensor.copied && tensor.info.dtype == "I64")
-      output.write(shape_bytes(input_.tensors[tensor.input]));
+      output.write(shape_bytes(walk_.tensors()[tensor.input]));
 }
 
 void ShardTransform::feed(Bytes input, TransformOutput& output) {
   begin(output);
-  if (at_ < request_.header.size()) {
-    const auto part = input.first(static_cast<std::size_t>(
-        std::min<std::uint64_t>(input.size(), request_.header.size() - at_)));
-    if (std::memcmp(part.data(), request_.header.data() + at_, part.size()) != 0)
-      problem(Error(Code::verification, "its header is another one than was read before")
-                  .on("compress", request_.what));
-    at_ += part.size();
-    input = input.subspan(part.size());
-  }
-  while (!input.empty() && tensor_ < input_.tensors.size()) {
-    const std::uint64_t end = input_.header_bytes + input_.tensors[tensor_].data.end();
-    const auto part =
-        input.first(static_cast<std::size_t>(std::min<std::uint64_t>(input.size(), end - at_)));
-    if (!part.empty()) feed_tensor(part, output);
-    at_ += part.size();
-    input = input.subspan(part.size());
-    if (at_ == end) end_tensor(output);
-  }
+  walk_.feed(
+      input, [&](std::size_t tensor, Bytes bytes) { feed_tensor(tensor, bytes, output); },
+      [&](std::size_t tensor) { end_tensor(tensor, output); });
 }
 
-void ShardTransform::feed_tensor(Bytes input, TransformOutput& output) {
-  const TensorInfo& tensor = input_.tensors[tensor_];
-  const auto& outputs = outputs_[tensor_];
+void ShardTransform::feed_tensor(std::size_t index, Bytes input, TransformOutput& output) {
+  const TensorInfo& tensor = walk_.tensors()[index];
+  const auto& outputs = outputs_[index];
   const bool quantized = !plan_.tensors[outputs.front()].copied;
   if (quantized && coder_ == nullptr) {
     const auto found = request_.statistics.find(tensor.name);
@@ -151,10 +153,10 @@ void ShardTransform::feed_tensor(Bytes input, TransformOutput& output) {
 }
 
 /// The scales follow the codes.
-void ShardTransform::end_tensor(TransformOutput& output) {
-  const TensorInfo& tensor = input_.tensors[tensor_++];
+void ShardTransform::end_tensor(std::size_t index, TransformOutput& output) {
+  const TensorInfo& tensor = walk_.tensors()[index];
   if (coder_ == nullptr) return;
-  for (const std::size_t i : outputs_[tensor_ - 1]) {
+  for (const std::size_t i : outputs_[index]) {
     const PlannedTensor& planned = plan_.tensors[i];
     if (holds_codes(planned, tensor) || planned.info.dtype == "I64") continue;
     Buffer bytes = coder_->take(suffix_of(planned, tensor));
@@ -165,9 +167,7 @@ void ShardTransform::end_tensor(TransformOutput& output) {
   }
   const Seen& seen = coder_->seen();
   if (!seen.finite)
-    problem(Error(Code::unsupported, "it holds numbers that are infinite or none (NaN)")
-                .on("compress", tensor.name)
-                .hint("such a weight is damaged; --ignore leaves it as it is"));
+    problem(not_finite(tensor.name));
   else if (const auto known = request_.statistics.find(tensor.name);
            known != request_.statistics.end() && known->second.largest != seen.bounds.largest())
     problem(Error(Code::verification, "its numbers are others than in the first pass")
@@ -178,10 +178,8 @@ void ShardTransform::end_tensor(TransformOutput& output) {
 
 void ShardTransform::finish(TransformOutput& output) {
   begin(output);
-  // Tensors without any bytes may come last.
-  while (tensor_ < input_.tensors.size() &&
-         at_ == input_.header_bytes + input_.tensors[tensor_].data.end())
-    end_tensor(output);
+  walk_.finish([&](std::size_t tensor) { end_tensor(tensor, output); });
+  if (!walk_.same_header()) throw another_header(request_.what);
   if (problem_) throw Error(*problem_);
   for (std::size_t i = first_kept_; i < plan_.tensors.size(); ++i) output.write(kept_[i]);
   kept_.clear();

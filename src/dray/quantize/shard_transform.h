@@ -15,6 +15,8 @@
 #include "dray/model/safetensors.h"
 #include "dray/quantize/scheme.h"
 #include "dray/quantize/shard_plan.h"
+#include "dray/quantize/shard_statistics.h"
+#include "dray/quantize/shard_walk.h"
 
 namespace dray::quantize {
 
@@ -25,12 +27,6 @@ struct TensorError {
   std::string name;
   double relative = 0;  // length of the difference ÷ length of the weight, as vectors
   double cosine = 1;    // of the angle between the weight and what is read back
-};
-
-/// What NVFP4 has to know of a weight before its first code.
-struct WeightStatistics {
-  float largest = 0;  // magnitude of its elements, checked again on the way
-  float global = 1;   // nvfp4_global() of it and of those that it is fused with
 };
 
 struct ShardRequest {
@@ -52,33 +48,34 @@ class ShardTransform final : public Transform {
   ~ShardTransform() override;
 
   const ShardPlan& plan() const { return plan_; }
-  /// Bytes that it holds at most, beside what it is fed and where it writes.
-  std::uint64_t memory() const { return memory_; }
   /// Of all quantized weights, in the order of the input; complete after finish().
   const std::vector<TensorError>& errors() const { return errors_; }
 
   std::uint64_t output_size() const override { return plan_.size; }
+  std::uint64_t memory() const override { return memory_; }
+  /// Scheme, input header and choice of weights.
+  std::string identity() const override;
+  /// errors(), as {"NAME": [relative, cosine]} with four digits.
+  Json report() const override;
   void restart() override;
   void feed(Bytes input, TransformOutput& output) override;
   void finish(TransformOutput& output) override;
 
  private:
   void begin(TransformOutput& output);
-  void feed_tensor(Bytes input, TransformOutput& output);
-  void end_tensor(TransformOutput& output);
+  void feed_tensor(std::size_t tensor, Bytes input, TransformOutput& output);
+  void end_tensor(std::size_t tensor, TransformOutput& output);
   void problem(Error error);
 
-  ShardRequest request_;
-  SafetensorsHeader input_;
+  ShardRequest request_;  // its header has gone to walk_
+  ShardWalk walk_;
   ShardPlan plan_;
   std::vector<std::vector<std::size_t>> outputs_;  // of each input tensor, into plan_.tensors
   std::size_t first_kept_ = 0;                     // in plan_.tensors: from here on kept
   std::uint64_t memory_ = 0;
 
   bool begun_ = false;
-  std::uint64_t at_ = 0;                // bytes of input so far
-  std::size_t tensor_ = 0;              // of the input, being read
-  std::unique_ptr<TensorCoder> coder_;  // of this tensor, if it is quantized
+  std::unique_ptr<TensorCoder> coder_;  // of the tensor that is being read, if it is quantized
   std::map<std::size_t, Buffer> kept_;  // by index into plan_.tensors
   std::vector<TensorError> errors_;
   std::optional<Error> problem_;

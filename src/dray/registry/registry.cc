@@ -104,6 +104,7 @@ Registration registration_of(const Manifest& manifest, const std::string& servin
       {"s3_uri", storage == "s3" ? serving_uri : ""},
       {"root_digest", manifest.root_digest},
       {"compressed", manifest.transforms.empty() ? "false" : "true"},
+      {"quantization", transforms_text(manifest)},
       {"size_bytes", std::to_string(manifest.total_bytes())},
       {"file_count", std::to_string(manifest.files.size())},
   };

@@ -3,47 +3,17 @@
 
 #include <algorithm>
 #include <map>
-#include <span>
 
 #include "dray/base/error.h"
-#include "dray/http/retry.h"
 #include "dray/model/file_kind.h"
-#include "dray/model/safetensors.h"
 #include "dray/release/diff_parts.h"
+#include "dray/release/tensors.h"
 
 namespace dray {
 
 namespace {
 
-// Most headers are smaller, so that one read takes length and header.
-constexpr std::uint64_t kFirstRead = 256 * kKiB;
-
 using Forms = std::map<std::string, TensorForm>;
-
-void read_range(Source& source, const FileEntry& file, std::uint64_t offset, MutableBytes out,
-                const std::stop_token& stop) {
-  http::Retrier retrier{http::RetryPolicy{}};
-  for (;;) {
-    try {
-      return source.read(file, offset, out, stop);
-    } catch (const Error& error) {
-      retrier.failed(error, stop);
-    }
-  }
-}
-
-SafetensorsHeader read_header(Source& source, const ManifestFile& file,
-                              const std::stop_token& stop) {
-  const FileEntry entry{file.path, file.size, {file.sha256, ""}};
-  Buffer bytes(static_cast<std::size_t>(std::min(file.size, kFirstRead)));
-  read_range(source, entry, 0, bytes, stop);
-  const std::uint64_t needed = 8 + safetensors_json_length(bytes, file.path);
-  if (const std::size_t have = bytes.size(); needed > have && needed <= file.size) {
-    bytes.resize(static_cast<std::size_t>(needed));
-    read_range(source, entry, have, std::span(bytes).subspan(have), stop);
-  }
-  return parse_safetensors_header(bytes, file.size, file.path);
-}
 
 Forms forms_of(DiffReader& reader, std::map<std::string, DtypeTotal>& dtypes,
                const std::stop_token& stop) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <string_view>
 
+#include "dray/base/digest.h"
 #include "dray/base/failpoint.h"
 #include "dray/base/time.h"
 #include "dray/release/aliases.h"
@@ -21,14 +22,14 @@ namespace {
 
 /// Metadata that the ModelCar pipeline's readers know, and the digest where it is known beforehand.
 std::vector<std::pair<std::string, std::string>> object_metadata(const ImportPlan& plan,
-                                                                 const FileEntry& file) {
+                                                                 const std::string& sha256) {
   std::vector<std::pair<std::string, std::string>> metadata = {
       {"model-name", plan.name},
       {"model-version", plan.version},
       {"source", plan.snapshot.origin.uri}};
   if (!plan.snapshot.origin.commit.empty())
     metadata.emplace_back("commit", plan.snapshot.origin.commit);
-  if (!file.digests.sha256.empty()) metadata.emplace_back("sha256", file.digests.sha256);
+  if (!sha256.empty()) metadata.emplace_back("sha256", sha256);
   return metadata;
 }
 
@@ -46,26 +47,36 @@ void find_twins(TransferPlan& plan) {
 }
 
 /// Weights first, largest first; then the rest; index and config last.
-TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan) {
+TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan,
+                           const std::map<std::string, std::shared_ptr<Transform>>& transforms) {
   const bool share = request.store->properties().server_copy && plan.has_versions;
   const std::string prefix = release_prefix(plan.name, plan.version, request.place);
   TransferPlan transfer;
   for (const PlannedFile& file : plan.files) {
     ObjectPlan object;
     object.spec.key = prefix + file.entry.path;
-    object.spec.size = file.entry.size;
-    object.spec.sha256 = file.entry.digests.sha256;
-    object.spec.metadata = object_metadata(plan, file.entry);
+    object.spec.size = file.size;
     object.label = file.entry.path;
     object.rank = publish_rank(file.entry.path);
-    object.segments = {SourceSegment{transfer.units.size(), {0, file.entry.size}}};
+    if (file.from == PlannedFile::From::written) {
+      const Bytes text = as_bytes(plan.compression->texts.at(file.entry.path).after);
+      object.segments = {LiteralSegment{std::make_shared<const Buffer>(text.begin(), text.end())}};
+      object.spec.sha256 = Sha256::hex_of(text);
+    } else {
+      object.segments = {SourceSegment{transfer.units.size(), {0, file.entry.size}}};
+      transfer.units.push_back(file.entry);
+      if (file.from == PlannedFile::From::quantized)
+        object.transform = transforms.at(file.entry.path);
+      else
+        object.spec.sha256 = file.entry.digests.sha256;
+    }
+    object.spec.metadata = object_metadata(plan, object.spec.sha256);
     if (file.from == PlannedFile::From::store_copy) {
       object.copy_from = file.stored;
       object.copy_part_crc64 = file.known.part_crc64;
       object.copy_part_size = file.known.part_size;
     }
-    if (share) digest_ranges(object);
-    transfer.units.push_back(file.entry);
+    if (share && object.plain()) digest_ranges(object);
     transfer.objects.push_back(std::move(object));
   }
   std::stable_sort(transfer.objects.begin(), transfer.objects.end(),
@@ -74,6 +85,35 @@ TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan)
                    });
   if (request.store->properties().server_copy) find_twins(transfer);
   return transfer;
+}
+
+/// Says in the lineage what was compressed.
+void describe_base(const ImportPlan& plan, const std::string& prefix,
+                   const std::vector<ObjectResult>& objects, Manifest& manifest) {
+  std::map<std::string_view, std::string> read;  // SHA-256 of what was read, by path
+  for (const ObjectResult& object : objects)
+    read[std::string_view(object.key).substr(prefix.size())] =
+        object.input_sha256.empty() ? object.sha256 : object.input_sha256;
+  for (const auto& [path, text] : plan.compression->texts)
+    read[path] = Sha256::hex_of(as_bytes(text.before));
+  std::vector<ManifestFile> files;
+  std::uint64_t bytes = 0;
+  for (const FileEntry& file : plan.choice.files) {
+    files.push_back({.path = file.path, .size = file.size, .sha256 = read.at(file.path)});
+    bytes += file.size;
+  }
+  const Origin& origin = plan.snapshot.origin;
+  Json base = {{"uri", origin.uri}, {"root_digest", root_digest_of(files)}, {"size", bytes}};
+  if (!origin.commit.empty()) base["commit"] = origin.commit;
+  if (plan.copied) {
+    base["store"] = plan.copied_store;
+    base["name"] = plan.copied->name;
+    base["version"] = plan.copied->version;
+  }
+  manifest.lineage["base"] = std::move(base);
+  constexpr std::string_view kHub = "hf://";
+  if (origin.uri.starts_with(kHub)) manifest.lineage["base_model"] = origin.uri.substr(kHub.size());
+  manifest.lineage["base_model_relation"] = "quantized";
 }
 
 Manifest manifest_of(const ImportRequest& request, const ImportPlan& plan,
@@ -96,16 +136,24 @@ Manifest manifest_of(const ImportRequest& request, const ImportPlan& plan,
     file.path = object.key.substr(prefix.size());
     file.size = object.size;
     file.sha256 = object.sha256;
-    file.git_sha1 = plan.snapshot.find(file.path)->digests.git_sha1;
+    if (!plan.compression || !plan.compression->changes(file.path))
+      file.git_sha1 = plan.snapshot.find(file.path)->digests.git_sha1;
     file.part_size = object.part_size;
     file.part_crc64 = object.part_crc64;
     file.etag = object.etag;
+    file.weights = object.report;
+    // A copy's weights are as far from what they were as the release's.
+    if (const ManifestFile* held = plan.copied ? plan.copied->find(file.path) : nullptr;
+        held != nullptr && held->sha256 == file.sha256)
+      file.weights = held->weights;
     manifest.files.push_back(std::move(file));
   }
   std::sort(manifest.files.begin(), manifest.files.end(),
             [](const ManifestFile& a, const ManifestFile& b) { return a.path < b.path; });
-  if (plan.copied) {
-    manifest.lineage = plan.copied->lineage;
+  if (plan.copied) manifest.lineage = plan.copied->lineage;
+  if (plan.compression) {
+    describe_base(plan, prefix, objects, manifest);
+  } else if (plan.copied) {
     manifest.lineage["copied_from"] = {{"store", plan.copied_store},
                                        {"name", plan.copied->name},
                                        {"version", plan.copied->version},
@@ -118,7 +166,7 @@ Manifest manifest_of(const ImportRequest& request, const ImportPlan& plan,
 
 std::uint64_t total_bytes(const ImportPlan& plan) {
   std::uint64_t bytes = 0;
-  for (const auto& file : plan.files) bytes += file.entry.size;
+  for (const auto& file : plan.files) bytes += file.size;
   return bytes;
 }
 
@@ -127,9 +175,9 @@ void check_store(const ImportRequest& request, const ImportPlan& plan,
                  const std::stop_token& stop) {
   request.store->preflight(stop);
   const auto room = request.store->free_bytes();
-  if (!room || *room >= plan.bytes_to_fetch) return;
+  if (!room || *room >= plan.bytes_to_store) return;
   throw Error(Code::storage, fmt::format("{} are needed, {} are free",
-                                         human_size(plan.bytes_to_fetch), human_size(*room)))
+                                         human_size(plan.bytes_to_store), human_size(*room)))
       .on("write to", request.store->properties().uri)
       .from(Side::destination)
       .hint("make room, or choose another store with --to");
@@ -139,20 +187,24 @@ void check_store(const ImportRequest& request, const ImportPlan& plan,
 /// this call did.
 bool make_release(const ImportRequest& request, const ImportPlan& plan, Progress& progress,
                   ImportResult& result, const std::stop_token& stop) {
+  progress.phase("checking the store");
+  check_store(request, plan, stop);
+  std::map<std::string, std::shared_ptr<Transform>> transforms;
+  if (plan.compression)
+    transforms = shard_transforms(*request.source, plan.choice, *plan.compression, request.transfer,
+                                  progress, stop);
   TransferRequest transfer_request;
   transfer_request.source = request.source;
   transfer_request.store = request.store;
   transfer_request.progress = &progress;
   transfer_request.options = request.transfer;
-  transfer_request.plan = transfer_plan(request, plan);
+  transfer_request.plan = transfer_plan(request, plan, transforms);
   transfer_request.name = plan.name;
   transfer_request.version = plan.version;
   transfer_request.source_text =
       plan.snapshot.origin.uri +
       (plan.snapshot.origin.commit.empty() ? "" : "@" + plan.snapshot.origin.commit);
   transfer_request.prefix = release_prefix(plan.name, plan.version, request.place);
-  progress.phase("checking the store");
-  check_store(request, plan, stop);
   const auto shared = read_ranges(*request.store, plan.shared, request.transfer, progress, stop);
   share_ranges(transfer_request.plan, *request.source, *request.store, shared, stop);
   progress.phase("claiming");

@@ -12,6 +12,7 @@
 #include "dray/model/manifest.h"
 #include "dray/model/selection.h"
 #include "dray/registry/registry.h"
+#include "dray/release/compress.h"
 #include "dray/release/shared_ranges.h"
 #include "dray/source/source.h"
 #include "dray/store/catalog.h"
@@ -28,17 +29,25 @@ struct ImportRequest {
   Registry* registry = nullptr;  // borrowed; nullptr = do not register
   std::string name, version;     // "" = defaults (design: References)
   Selection selection;
-  std::string alias;                    // "" = none moved
-  MoveNote note;                        // who moves it and why
-  std::vector<std::string> allows;      // "unverified-source", "not-servable"
-  std::string place{kDefaultTemplate};  // key template
+  std::string alias;                        // "" = none moved
+  MoveNote note;                            // who moves it and why
+  std::vector<std::string> allows;          // "unverified-source", "not-servable"
+  std::optional<CompressOptions> compress;  // quantize the weights on the way
+  std::string place{kDefaultTemplate};      // key template
   TransferOptions transfer;
 };
 
 /// Where one file's bytes will come from.
 struct PlannedFile {
-  FileEntry entry;
-  enum class From { source, store_copy, present } from = From::source;
+  FileEntry entry;         // of the source
+  std::uint64_t size = 0;  // of what is stored
+  enum class From {
+    source,
+    quantized,  // its weights, on the way
+    written,    // anew, from what is known beforehand
+    store_copy,
+    present
+  } from = From::source;
   std::string detail;   // "copied from llama:1.0.0", "already there"
   ManifestFile known;   // store_copy: what is recorded of it
   StoredObject stored;  // for store_copy: the object to copy; for present: what is there
@@ -56,12 +65,13 @@ struct ImportPlan {
   Selection selection;
   Json transforms = Json::array();
   std::vector<std::string> allows;  // asked for, and those of a release that is copied; sorted
-  std::optional<Manifest> copied;   // the source is this release, of the store
-  std::string copied_store;         // … with this URI
-  std::string name, version, uri;   // uri: for serving, ends in '/'
+  std::optional<Compression> compression;
+  std::optional<Manifest> copied;  // the source is this release, of the store
+  std::string copied_store;        // … with this URI
+  std::string name, version, uri;  // uri: for serving, ends in '/'
   std::vector<PlannedFile> files;
   std::optional<Manifest> existing;  // the release is already complete
-  std::uint64_t bytes_to_fetch = 0;
+  std::uint64_t bytes_to_fetch = 0, bytes_to_store = 0;
   bool has_versions = false;       // the model has others
   std::vector<SharedFile> shared;  // files of earlier versions that ranges may be copied from
   std::uint64_t bytes_shared_at_most = 0;  // of files that are fetched

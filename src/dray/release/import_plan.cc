@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "dray/base/digest.h"
 #include "dray/base/error.h"
 #include "dray/base/log.h"
 #include "dray/release/import.h"
@@ -19,6 +20,10 @@ namespace {
 
 constexpr std::uint64_t kSmallFile = 32 * kMiB;  // index, config.json
 constexpr std::size_t kMostManifests = 200;      // looked through for known content
+
+std::uint64_t stored_size(const ImportPlan& plan, const FileEntry& file) {
+  return plan.compression ? plan.compression->size_of(file) : file.size;
+}
 
 bool allowed(const ImportPlan& plan, std::string_view rule) {
   return std::find(plan.allows.begin(), plan.allows.end(), rule) != plan.allows.end();
@@ -136,7 +141,7 @@ void digest_if_it_may_be_known(const ImportRequest& request, ImportPlan& plan,
     return manifest.files.size() == plan.choice.files.size() &&
            std::all_of(plan.choice.files.begin(), plan.choice.files.end(), [&](const FileEntry& f) {
              const ManifestFile* known = manifest.find(f.path);
-             return known != nullptr && known->size == f.size;
+             return known != nullptr && known->size == stored_size(plan, f);
            });
   };
   if (std::none_of(existing.begin(), existing.end(), same_listing)) return;
@@ -154,8 +159,9 @@ void choose_version(const ImportRequest& request, ImportPlan& plan,
                     const std::vector<Manifest>& existing, const std::stop_token& stop) {
   const bool stated = content_is_stated(plan) || !plan.snapshot.origin.commit.empty();
   // A copy of a release keeps its version.
+  const bool is_copy = plan.copied && !plan.compression;
   const std::string wanted =
-      request.version.empty() && plan.copied ? plan.copied->version : request.version;
+      request.version.empty() && is_copy ? plan.copied->version : request.version;
   const Manifest* taken = nullptr;
   for (const Manifest& manifest : existing) {
     check_origin(manifest, plan);
@@ -223,15 +229,32 @@ std::vector<Manifest> manifests_to_copy_from(const ImportRequest& request, const
   return out;
 }
 
+void plan_change(ImportPlan& plan, PlannedFile& file) {
+  const quantize::Scheme& scheme = plan.compression->options.scheme;
+  plan.bytes_to_store += file.size;
+  if (plan.compression->texts.contains(file.entry.path)) {
+    file.from = PlannedFile::From::written;
+    file.detail = "written for " + scheme.name;
+    return;
+  }
+  file.from = PlannedFile::From::quantized;
+  file.detail = "quantized to " + scheme.name;
+  const int passes = scheme.sharing == quantize::Sharing::tensor_group ? 2 : 1;
+  plan.bytes_to_fetch += static_cast<std::uint64_t>(passes) * file.entry.size;
+}
+
 void plan_files(const ImportRequest& request, ImportPlan& plan,
                 const std::vector<Manifest>& manifests) {
   const auto known = known_content(manifests);
   for (const auto& entry : plan.choice.files) {
     PlannedFile file;
     file.entry = entry;
+    file.size = stored_size(plan, entry);
     if (plan.existing) {
       file.from = PlannedFile::From::present;
       file.detail = "already there";
+    } else if (plan.compression && plan.compression->changes(entry.path)) {
+      plan_change(plan, file);
     } else if (const auto it = known.find(entry.digests.sha256);
                it != known.end() && !entry.digests.sha256.empty()) {
       const auto& [manifest, held] = it->second;
@@ -245,6 +268,7 @@ void plan_files(const ImportRequest& request, ImportPlan& plan,
       file.known = *held;
     } else {
       plan.bytes_to_fetch += entry.size;
+      plan.bytes_to_store += entry.size;
       if (!plan.shared.empty() && entry.size >= kWorthSharing) {
         plan.bytes_shared_at_most += entry.size;
         file.detail = "what is as in " + plan.shared.front().release + " is not sent";
@@ -258,7 +282,9 @@ void estimate(Source& source, ImportPlan& plan, const std::stop_token& stop) {
   const FileEntry* config = plan.snapshot.find("config.json");
   if (config == nullptr || config->size > kSmallFile) return;
   try {
-    plan.config = parse_hf_config(read_small(source, *config, kSmallFile, stop), "config.json");
+    plan.config = parse_hf_config(plan.compression ? plan.compression->texts.at("config.json").after
+                                                   : read_small(source, *config, kSmallFile, stop),
+                                  "config.json");
   } catch (const Error& error) {
     if (error.code() != Code::malformed) throw;
     warn("{}", error.what());
@@ -266,8 +292,24 @@ void estimate(Source& source, ImportPlan& plan, const std::stop_token& stop) {
   }
   std::uint64_t weights = 0;
   for (const auto& file : plan.choice.files)
-    if (publish_rank(file.path) == 0) weights += file.size;
+    if (publish_rank(file.path) == 0) weights += stored_size(plan, file);
   plan.gpu_bytes = estimate_gpu_bytes(plan.config, weights);
+}
+
+/// Where all that it was made of is known beforehand: the same.
+bool same_base(const Manifest& manifest, const ImportPlan& plan) {
+  std::vector<ManifestFile> files;
+  for (const FileEntry& file : plan.choice.files) {
+    const auto text = plan.compression->texts.find(file.path);
+    const std::string sha256 = text == plan.compression->texts.end()
+                                   ? file.digests.sha256
+                                   : Sha256::hex_of(as_bytes(text->second.before));
+    if (sha256.empty()) return true;
+    files.push_back({.path = file.path, .size = file.size, .sha256 = sha256});
+  }
+  const auto base = manifest.lineage.find("base");
+  return base != manifest.lineage.end() && base->is_object() &&
+         base->value("root_digest", Json()) == root_digest_of(files);
 }
 
 }  // namespace
@@ -281,13 +323,14 @@ bool same_content(const Manifest& manifest, const ImportPlan& plan) {
   if (manifest.files.size() != plan.choice.files.size()) return false;
   for (const auto& file : plan.choice.files) {
     const ManifestFile* known = manifest.find(file.path);
-    if (known == nullptr || known->size != file.size) return false;
+    if (known == nullptr || known->size != stored_size(plan, file)) return false;
+    if (plan.compression && plan.compression->changes(file.path)) continue;
     if (!file.digests.sha256.empty() && known->sha256 != file.digests.sha256) return false;
     if (!file.digests.git_sha1.empty() && !known->git_sha1.empty() &&
         known->git_sha1 != file.digests.git_sha1)
       return false;
   }
-  return true;
+  return !plan.compression || same_base(manifest, plan);
 }
 
 ImportPlan plan_import(const ImportRequest& request, Progress& progress,
@@ -302,13 +345,18 @@ ImportPlan plan_import(const ImportRequest& request, Progress& progress,
                              });
   check_servable(plan);
   check_digests(plan);
+  if (request.compress) {
+    plan.compression = plan_compression(*request.source, plan.choice, *request.compress, stop);
+    plan.transforms.push_back(plan.compression->record());
+  }
   plan.name = name_for(request, plan.snapshot, stop);
   const std::vector<Manifest> own = manifests_of(*request.store, plan.name, stop);
   digest_if_it_may_be_known(request, plan, own, progress, stop);
   choose_version(request, plan, own, stop);
   plan.uri = request.store->serving_uri(release_prefix(plan.name, plan.version, request.place));
   plan.has_versions = !own.empty();
-  if (!plan.existing && request.store->properties().server_copy && request.source->random_access())
+  if (!plan.existing && !plan.compression && request.store->properties().server_copy &&
+      request.source->random_access())
     plan.shared = shared_files(*request.store, own, plan.choice.files, request.place, stop);
   plan_files(
       request, plan,

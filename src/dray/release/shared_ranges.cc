@@ -40,13 +40,9 @@ std::optional<RangeRecord> find_record(Store& store, const Manifest& manifest,
 /// The same pieces as a RangeHasher finds while the file passes.
 std::vector<std::uint64_t> pieces_of(Source& source, const FileEntry& file,
                                      const std::stop_token& stop) {
-  constexpr std::uint64_t kFirstRead = 256 * kKiB;  // holds most headers
   if (!is_safetensors(file.path)) return piece_ends(file.size);
   try {
-    Buffer head = read_head(source, file, kFirstRead, stop);
-    const std::uint64_t header = 8 + safetensors_json_length(head, file.path);
-    if (header > kLongestPieceHeader) return piece_ends(file.size);
-    if (header > head.size()) head = read_head(source, file, header, stop);
+    const Buffer head = read_safetensors_head(source, file, stop, kLongestPieceHeader);
     return piece_ends(parse_safetensors_header(head, file.size, file.path), file.size);
   } catch (const Error& e) {
     if (e.code() != Code::malformed) throw;

@@ -1,11 +1,14 @@
 #include "dray/source/source.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "dray/base/digest.h"
 #include "dray/base/error.h"
 #include "dray/http/retry.h"
+#include "dray/model/safetensors.h"
 
 namespace dray {
 
@@ -78,6 +81,9 @@ std::string read_small(Source& source, const FileEntry& file, std::uint64_t limi
   }
 }
 
+namespace {
+
+/// The first bytes of a file, at most its size.
 Buffer read_head(Source& source, const FileEntry& file, std::uint64_t bytes,
                  const std::stop_token& stop) {
   Buffer out(static_cast<std::size_t>(std::min(bytes, file.size)));
@@ -89,6 +95,23 @@ Buffer read_head(Source& source, const FileEntry& file, std::uint64_t bytes,
       retrier.failed(error, stop);
     }
   }
+}
+
+}  // namespace
+
+Buffer read_safetensors_head(Source& source, const FileEntry& file, const std::stop_token& stop,
+                             std::uint64_t most) {
+  constexpr std::uint64_t kFirstRead = 256 * kKiB;  // holds most headers
+  Buffer head = read_head(source, file, kFirstRead, stop);
+  const std::uint64_t length = 8 + safetensors_json_length(head, file.path);
+  if (length > most || length > file.size)
+    throw Error(Code::malformed, fmt::format("a header of {}, {} at most", human_size(length),
+                                             human_size(std::min(most, file.size))))
+        .on("read", file.path)
+        .from(Side::source);
+  if (length > head.size()) head = read_head(source, file, length, stop);
+  head.resize(static_cast<std::size_t>(length));
+  return head;
 }
 
 }  // namespace dray

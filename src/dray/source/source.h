@@ -51,8 +51,10 @@ class Source {
 std::string read_small(Source& source, const FileEntry& file, std::uint64_t limit,
                        const std::stop_token& stop);
 
-/// The first bytes of a file, at most its size; read with retries, and not proved.
-Buffer read_head(Source& source, const FileEntry& file, std::uint64_t bytes,
-                 const std::stop_token& stop);
+/// The head of a safetensors file, length and JSON and nothing else: what
+/// parse_safetensors_header() takes. Read with retries, and not proved. Code::malformed for one of
+/// more than `most` bytes.
+Buffer read_safetensors_head(Source& source, const FileEntry& file, const std::stop_token& stop,
+                             std::uint64_t most = 128 * kMiB);
 
 }  // namespace dray

@@ -144,6 +144,19 @@ std::vector<ObjectResult> digest_objects(Store& store, const std::vector<ObjectT
   return results;
 }
 
+void read_through(Source& source, const std::vector<FileEntry>& files,
+                  const std::vector<std::shared_ptr<Transform>>& transforms,
+                  const TransferOptions& options, Progress& progress, const std::stop_token& stop) {
+  TransferPlan plan = reading_plan(files);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    plan.objects[i].transform = transforms.at(i);
+    plan.objects[i].spec.size = 0;
+  }
+  Nowhere nowhere({});
+  Engine engine(source, nowhere, options, progress);
+  engine.run(plan, {}, stop);
+}
+
 std::vector<ObjectResult> digest_files(Source& source, const std::vector<FileEntry>& files,
                                        const TransferOptions& options, Progress& progress,
                                        const std::stop_token& stop) {

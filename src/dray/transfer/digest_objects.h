@@ -1,7 +1,7 @@
 // Reading stored objects back and hashing them, with the engine's parallel reads.
 #pragma once
 
-#include <functional>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -30,6 +30,12 @@ struct ObjectToRead {
 std::vector<ObjectResult> digest_objects(Store& store, const std::vector<ObjectToRead>& objects,
                                          const TransferOptions& options, Progress& progress,
                                          const std::stop_token& stop);
+
+/// Feeds every file, verified, to the transform of its index, which writes nothing: a pass in which
+/// something is only found out.
+void read_through(Source& source, const std::vector<FileEntry>& files,
+                  const std::vector<std::shared_ptr<Transform>>& transforms,
+                  const TransferOptions& options, Progress& progress, const std::stop_token& stop);
 
 /// SHA-256 of a source's files, in order, by reading them once (a folder states no digests).
 std::vector<ObjectResult> digest_files(Source& source, const std::vector<FileEntry>& files,

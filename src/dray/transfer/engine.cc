@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <random>
 #include <thread>
 
@@ -104,8 +106,24 @@ void Engine::Impl::drop_useless_uploads() {
   }
 }
 
+namespace {
+
+/// What the transforms of the objects that are open at once hold at most.
+std::uint64_t held_by_transforms(const TransferPlan& plan, std::size_t open) {
+  std::vector<std::uint64_t> each;
+  for (const auto& object : plan.objects)
+    if (object.transform) each.push_back(object.transform->memory());
+  std::sort(each.begin(), each.end(), std::greater<>());
+  each.resize(std::min(each.size(), open));
+  return std::accumulate(each.begin(), each.end(), std::uint64_t{0});
+}
+
+}  // namespace
+
 /// One part is the least that a transfer needs; of a transform, a part and a block.
 void Engine::Impl::check_memory(const TransferPlan& plan) {
+  const std::uint64_t held = held_by_transforms(plan, kActive);
+  const std::uint64_t left = pool_.budget() - std::min(pool_.budget(), held);
   std::uint64_t needed = 0;
   const ObjectPlan* largest = nullptr;
   for (const auto& object : plan.objects) {
@@ -116,11 +134,14 @@ void Engine::Impl::check_memory(const TransferPlan& plan) {
     needed = most;
     largest = &object;
   }
-  if (needed <= pool_.budget()) return;
+  if (needed <= left) {
+    pool_ = BufferPool(left);
+    return;
+  }
   warn(
       "{} has {}, which the store takes in parts of {}: that much memory is needed, more than "
       "allowed",
-      largest->label, human_size(largest->spec.size), human_size(needed));
+      largest->label, human_size(largest->spec.size), human_size(needed + held));
   pool_ = BufferPool(needed);
 }
 

@@ -21,6 +21,10 @@
 
 namespace dray {
 
+/// How many objects with chunks still to be opened are kept open at once: enough that their ordered
+/// hashing runs on several cores, few enough that each gets on.
+inline constexpr std::size_t kActive = 4;
+
 class Engine::Impl {
  public:
   Impl(Source& source, Store& store, const TransferOptions& options, Progress& progress);

@@ -10,10 +10,6 @@ namespace dray {
 
 namespace {
 
-/// How many objects with chunks still to be opened are kept open at once: enough that their ordered
-/// hashing runs on several cores, few enough that each gets on.
-constexpr std::size_t kActive = 4;
-
 std::size_t block_count(std::uint64_t bytes, std::uint64_t block) {
   return static_cast<std::size_t>((bytes + block - 1) / block);
 }

@@ -276,6 +276,10 @@ ObjectResult Engine::Impl::make(ObjectRun& object) {
     if (!object.layout.ends.empty()) as_a_whole(result, object.layout);
   }
   result.ranges = object.hasher->ranges();
+  if (object.transform) {
+    result.input_sha256 = object.hasher->sha256();
+    result.report = plan.transform->report();
+  }
   return result;
 }
 

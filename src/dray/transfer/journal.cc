@@ -96,6 +96,10 @@ Json object_json(const JournalObject& object) {
     out["done"] = {{"size", object.done->size},           {"sha256", object.done->sha256},
                    {"part_size", object.done->part_size}, {"part_crc64", std::move(crcs)},
                    {"etag", object.done->etag},           {"moved", object.done->moved}};
+    if (!object.done->input_sha256.empty()) {
+      out["done"]["input_sha256"] = object.done->input_sha256;
+      out["done"]["report"] = object.done->report;
+    }
   }
   return out;
 }
@@ -127,6 +131,8 @@ JournalObject object_of(const Json& json, std::string_view what) {
       result.part_crc64.push_back(crc_field(crc, what));
     result.etag = get_string(done, "etag", what);
     result.moved = find_bool(done, "moved", what).value_or(true);
+    result.input_sha256 = find_string(done, "input_sha256", what).value_or("");
+    if (const auto report = done.find("report"); report != done.end()) result.report = *report;
     object.done = std::move(result);
   }
   return object;
@@ -224,8 +230,11 @@ std::string plan_digest(const TransferPlan& plan) {
         const FileEntry& unit = plan.units[source->unit];
         line += fmt::format("\t{}\t{}\t{}\t{}", unit.path, unit.digests.sha256,
                             unit.digests.git_sha1, source->range.offset);
+      } else if (const auto* literal = std::get_if<LiteralSegment>(&segment)) {
+        line += "\t" + Sha256::hex_of(*literal->bytes);
       }
     }
+    if (object.transform) line += "\t" + object.transform->identity();
     line += '\n';
     sha.update(as_bytes(line));
   }

@@ -64,7 +64,7 @@ std::string to_json_text(const Journal& journal);
 /// version.
 Journal parse_journal(std::string_view text, std::string_view what);
 
-/// SHA-256 over key, size and stated digests of all objects, and the part size: equal plans
+/// SHA-256 over key, size, stated digests, literal bytes and transforms of all objects: equal plans
 /// continue each other.
 std::string plan_digest(const TransferPlan& plan);
 

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "dray/base/json.h"
 #include "dray/base/transform.h"
 #include "dray/model/range_digests.h"
 #include "dray/model/snapshot.h"
@@ -95,6 +96,9 @@ struct ObjectResult {
   std::string etag;
   bool moved = true;                     // false: was there, or was copied inside the store
   std::vector<RangeDigest> ranges = {};  // where asked for; none of what an earlier run hashed
+  // Of an object with a transform: SHA-256 of its input, and what the transform reported.
+  std::string input_sha256 = {};
+  Json report = nullptr;
 };
 
 }  // namespace dray

@@ -58,6 +58,36 @@ TEST(HfConfig, ToleratesWhatPythonWrites) {
   EXPECT_EQ(config.hidden_size, 7U);
 }
 
+TEST(HfConfig, AFieldIsSetAndWhatPythonWritesStays) {
+  const std::string text = set_in_hf_config(
+      R"({"z":[0.0,Infinity],"a":-Infinity,"b":NaN,"c":"NaN \" Infinity","eps":1e-05,"q":1})", "q",
+      {{"bits", 4}}, "config.json");
+  EXPECT_EQ(text, R"({
+  "a": -Infinity,
+  "b": NaN,
+  "c": "NaN \" Infinity",
+  "eps": 1e-05,
+  "q": {
+    "bits": 4
+  },
+  "z": [
+    0.0,
+    Infinity
+  ]
+}
+)");
+  EXPECT_THROW(set_in_hf_config("[1]", "q", 1, "config.json"), Error);
+}
+
+TEST(HfConfig, AModelIsQuantizedWhereverItSaysSo) {
+  EXPECT_EQ(config_of(R"({"quantization_config":{"quant_method":"awq"}})").quantization, "awq");
+  EXPECT_EQ(config_of(R"({"compression_config":{"format":"x"}})").quantization, "unknown");
+  EXPECT_EQ(
+      config_of(R"({"text_config":{"quantization_config":{"quant_method":"fp8"}}})").quantization,
+      "fp8");
+  EXPECT_EQ(config_of(R"({"quantization_config":null})").quantization, "");
+}
+
 TEST(HfConfig, OddTypesCountAsAbsent) {
   const auto config = config_of(
       R"({"architectures":"x","model_type":null,"hidden_size":"big","num_hidden_layers":-3,

@@ -19,6 +19,7 @@
 #include "dray/quantize/reference.h"
 #include "tests/support/errors.h"
 #include "tests/support/random.h"
+#include "tests/support/safetensors_file.h"
 
 namespace dray::quantize {
 namespace {
@@ -30,28 +31,7 @@ void expect_error(Action&& action, Code code, std::string_view object) {
   EXPECT_THAT(error.what(), testing::HasSubstr(object));
 }
 
-struct Tensor {
-  std::string name, dtype;
-  std::vector<std::uint64_t> shape;
-  Buffer bytes;
-};
-
-Buffer header_of(const std::vector<Tensor>& tensors) {
-  nlohmann::ordered_json json;
-  std::uint64_t at = 0;
-  for (const Tensor& tensor : tensors) {
-    json[tensor.name] = {{"dtype", tensor.dtype},
-                         {"shape", tensor.shape},
-                         {"data_offsets", {at, at + tensor.bytes.size()}}};
-    at += tensor.bytes.size();
-  }
-  const std::string text = json.dump();
-  Buffer out(8 + text.size());
-  const std::uint64_t length = text.size();
-  std::memcpy(out.data(), &length, 8);
-  std::memcpy(out.data() + 8, text.data(), text.size());
-  return out;
-}
+using Tensor = test::FileTensor;
 
 /// In parts of these sizes, the last one for the rest, as a store has them.
 class Parts final : public TransformOutput {
@@ -224,7 +204,7 @@ struct ShardTransformTest : testing::Test {
 
   ShardRequest request(const Scheme& scheme) {
     ShardRequest out{.what = "model.safetensors",
-                     .header = header_of(tensors),
+                     .header = test::safetensors_header(tensors),
                      .scheme = scheme,
                      .quantized = quantized};
     out.size = out.header.size();
@@ -246,12 +226,7 @@ struct ShardTransformTest : testing::Test {
     return out;
   }
 
-  Buffer input() const {
-    Buffer out = header_of(tensors);
-    for (const Tensor& tensor : tensors)
-      out.insert(out.end(), tensor.bytes.begin(), tensor.bytes.end());
-    return out;
-  }
+  Buffer input() const { return test::safetensors_file(tensors); }
 
   /// In slices and parts of random lengths, up to `most`.
   Buffer run(ShardTransform& transform, const Buffer& bytes, std::uint64_t most) {

@@ -119,6 +119,8 @@ class Doubling : public Transform {
  public:
   explicit Doubling(std::uint64_t input) : input_(input) {}
   std::uint64_t output_size() const override { return 4 + 2 * input_; }
+  std::string identity() const override { return "doubled"; }
+  Json report() const override { return {{"doubled", input_}}; }
   void restart() override { begun_ = false; }
   void feed(Bytes input, TransformOutput& output) override {
     begin(output);
@@ -155,6 +157,8 @@ struct TransformTest : EngineTest {
       const std::string expected = Doubling::of(source().bytes(plan.objects[i].label));
       EXPECT_EQ(store.content(results[i].key), expected);
       EXPECT_EQ(results[i].sha256, Sha256::hex_of(as_bytes(expected)));
+      EXPECT_EQ(results[i].input_sha256, Sha256::hex_of(source().bytes(plan.objects[i].label)));
+      EXPECT_EQ(results[i].report, Json({{"doubled", plan.objects[i].input_size()}}));
     }
     EXPECT_EQ(store.uploads(), 0u);
   }

@@ -27,6 +27,8 @@ Journal sample() {
   JournalObject done;
   done.key = journal.keys[1];
   done.done = ObjectResult{journal.keys[1], 5, "abc", 0, {7}, "\"e\"", false};
+  done.done->input_sha256 = "def";
+  done.done->report = {{"w", Json::array({0.5, 0.25})}};
   journal.objects = {begun, done};
   return journal;
 }
@@ -40,6 +42,8 @@ TEST(Journal, ReadsWhatItWrites) {
   EXPECT_EQ(read.find("model-data/llama/1.0.0/a")->upload.cut, 0xC07U);
   EXPECT_EQ(read.find("model-data/llama/1.0.0/a")->hash->unit, "state of the file");
   EXPECT_EQ(read.find("model-data/llama/1.0.0/b")->done->moved, false);
+  EXPECT_EQ(read.find("model-data/llama/1.0.0/b")->done->input_sha256, "def");
+  EXPECT_EQ(read.find("model-data/llama/1.0.0/b")->done->report["w"][1], 0.25);
   EXPECT_EQ(read.find("model-data/llama/1.0.0/c"), nullptr);
 }
 
@@ -128,6 +132,38 @@ TEST(PlanDigest, ChangesWithWhatIsTransferred) {
   other.objects[0].spec.key = "k/b";
   EXPECT_NE(plan_digest(other), digest);
   EXPECT_EQ(plan_digest(TransferPlan(plan)), digest);
+}
+
+TEST(PlanDigest, ChangesWithHowItIsMade) {
+  struct Named : Transform {
+    explicit Named(std::string name) : name_(std::move(name)) {}
+    std::uint64_t output_size() const override { return 10; }
+    std::string identity() const override { return name_; }
+    void restart() override {}
+    void feed(Bytes, TransformOutput&) override {}
+    void finish(TransformOutput&) override {}
+    std::string name_;
+  };
+  const auto made_by = [](const std::string& name) {
+    TransferPlan plan;
+    plan.units.push_back({"a", 10, {"sha", ""}});
+    plan.objects.emplace_back();
+    plan.objects[0].segments = {SourceSegment{0, {0, 10}}};
+    if (!name.empty()) plan.objects[0].transform = std::make_shared<Named>(name);
+    return plan_digest(plan);
+  };
+  const auto literal = [](std::string_view text) {
+    TransferPlan plan;
+    plan.objects.emplace_back();
+    const Bytes bytes = as_bytes(text);
+    plan.objects[0].segments = {
+        LiteralSegment{std::make_shared<const Buffer>(bytes.begin(), bytes.end())}};
+    return plan_digest(plan);
+  };
+  EXPECT_NE(made_by("W8A8"), made_by("FP8_DYNAMIC"));
+  EXPECT_NE(made_by("W8A8"), made_by(""));
+  EXPECT_EQ(made_by("W8A8"), made_by("W8A8"));
+  EXPECT_NE(literal("one"), literal("two"));
 }
 
 }  // namespace

@@ -1,0 +1,54 @@
+#include "dray/release/tensors.h"
+
+#include <utility>
+
+#include "dray/base/parallel.h"
+#include "dray/model/file_kind.h"
+#include "dray/store/stored_source.h"
+
+namespace dray {
+
+namespace {
+
+constexpr std::size_t kReaders = 8;
+
+/// What the manifest records of the weight whose codes these are.
+void add_error(const ManifestFile& file, ReleaseTensor& tensor) {
+  if (!file.weights.is_object()) return;
+  constexpr std::string_view kPacked = "_packed";
+  std::string name = tensor.info.name;
+  if (name.ends_with(kPacked)) name.resize(name.size() - kPacked.size());
+  const auto found = file.weights.find(name);
+  if (found == file.weights.end()) return;
+  tensor.relative_error = (*found)[0].get<double>();
+  tensor.cosine = (*found)[1].get<double>();
+}
+
+}  // namespace
+
+SafetensorsHeader read_header(Source& source, const ManifestFile& file,
+                              const std::stop_token& stop) {
+  const FileEntry entry{file.path, file.size, {file.sha256, ""}};
+  return parse_safetensors_header(read_safetensors_head(source, entry, stop), file.size, file.path);
+}
+
+std::vector<ReleaseTensor> tensors_of(Store& store, const Manifest& manifest,
+                                      std::string_view place, const std::stop_token& stop) {
+  std::vector<const ManifestFile*> files;
+  for (const ManifestFile& file : manifest.files)
+    if (file_kind(file.path) == FileKind::safetensors) files.push_back(&file);
+  StoredSource source(store, manifest, place);
+  std::vector<SafetensorsHeader> headers(files.size());
+  parallel_for(files.size(), kReaders, stop, [&](std::size_t i, const std::stop_token& over) {
+    headers[i] = read_header(source, *files[i], over);
+  });
+  std::vector<ReleaseTensor> out;
+  for (std::size_t i = 0; i < files.size(); ++i)
+    for (TensorInfo& info : headers[i].tensors) {
+      out.push_back({files[i]->path, std::move(info), std::nullopt, std::nullopt});
+      add_error(*files[i], out.back());
+    }
+  return out;
+}
+
+}  // namespace dray
