@@ -94,6 +94,7 @@ class Context:
             if self.options.full:
                 self.peers.setup_minio()
                 self.peers.setup_kubeflow()
+                self.peers.setup_quantization()
         except Missing as missing:
             self.peers_problem = str(missing)
         except Exception as error:  # told with the layer that needs them
@@ -189,6 +190,7 @@ class Context:
                 "DRAY_TESTS": self.path("build", "asan", "tests", "dray_tests"),
                 "DRAY_PEERS_BIN": self.peers.bin,
                 "DRAY_PEERS_CLIENTS": self.peers.clients,
+                "DRAY_PEERS_QUANTIZATION": self.peers.quantization_python,
                 "PYTHONDONTWRITEBYTECODE": "1",
             })
             environment["PATH"] = (os.path.dirname(self.peers.python) + os.pathsep

@@ -51,7 +51,11 @@ class Peers:
             time.sleep(2 + 5 * count)
         raise Missing(f"{what} could not be set up: {log}\n{jobs.tail(log, 30)}")
 
-    def _venv(self, name, pip_arguments, stamp_text):
+    @property
+    def quantization_python(self):
+        return os.path.join(self.folder, "quantization", "bin", "python")
+
+    def _venv(self, name, pip_arguments, stamp_text, limit=600):
         """A virtual environment that has what `stamp_text` names; made anew when that changes."""
         home = os.path.join(self.folder, name)
         stamp = os.path.join(home, "installed.txt")
@@ -62,7 +66,7 @@ class Peers:
         shutil.rmtree(home, ignore_errors=True)
         self._try(f"{name}-make", [sys.executable, "-m", "venv", home], 120)
         self._try(name, [python, "-m", "pip", "install", "--no-input", "--retries", "5",
-                         "--disable-pip-version-check", *pip_arguments], 600)
+                         "--disable-pip-version-check", *pip_arguments], limit)
         with open(stamp, "w", encoding="utf-8") as file:
             file.write(stamp_text)
         return home
@@ -70,6 +74,13 @@ class Peers:
     def setup_python(self):
         text = _read(self.requirements)
         self._venv("venv", ["--no-deps", "-r", self.requirements], text)
+
+    def setup_quantization(self):
+        """The libraries that --compress is held against; gigabytes, since PyTorch brings CUDA."""
+        requirements = os.path.join(os.path.dirname(os.path.dirname(self.requirements)), "golden",
+                                    "requirements.txt")
+        self._venv("quantization", ["--no-deps", "--no-cache-dir", "-r", requirements],
+                   _read(requirements), 3000)
 
     def setup_registry_clients(self):
         """The official clients; they share what they need, which the requirements name."""

@@ -1,6 +1,6 @@
 // The arithmetic of compressed-tensors, one number at a time: scales, zero points and codes.
 //
-// Sources: compressed-tensors 0.18 (quantization/utils/helpers.py calculate_qparams,
+// Sources: compressed-tensors 0.18 to 0.20 (quantization/utils/helpers.py calculate_qparams,
 // lifecycle/forward_helpers.py, utils/mxfp_utils.py, compressors/nvfp4/helpers.py) and
 // llm-compressor (observers/min_max.py). Every step is rounded into the format of the weights, as
 // PyTorch does: that decides codes (one in ten at 8 bits), so nothing here may be contracted or
@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "dray/quantize/floats.h"
 
@@ -55,7 +56,8 @@ IntParams int_params(const MinMax& seen, int bits, bool symmetric) {
   const auto least = static_cast<float>(-(1 << (bits - 1))), most = -least - 1;
   if (symmetric) return {scale_or_epsilon<T>(T::round(seen.largest() / (steps / 2))), 0};
   const float scale = T::round(T::round(seen.max - seen.min) / steps);
-  if (scale == 0) return {T::kEpsilon, 0};  // 0 / 0 becomes the integer 0
+  // Before the scale becomes epsilon: 0 / 0 gives the integer 0, a bound / 0 infinity.
+  if (scale == 0) return {T::kEpsilon, seen.min < 0 ? static_cast<int>(most) : 0};
   const float zero = T::round(least - T::round(seen.min / scale));
   return {scale, static_cast<int>(nearest_integer(std::clamp(zero, least, most)))};
 }
@@ -85,7 +87,8 @@ std::uint8_t fp8_code(float x, float scale) {
 enum class MxElement { fp4, fp8 };
 
 /// The largest magnitude rounded to a power of two (up from 1.75 on), less the largest exponent of
-/// the elements.
+/// the elements. A scale that the weights' format takes for 0 (F16 ends at 2^-24) becomes 1, as in
+/// the library, which keeps it in that format; BF16 and F32 know all of them.
 template <typename T>
 std::uint8_t mx_scale(const MinMax& seen, MxElement element) {
   using Bits = typename T::Bits;
@@ -93,11 +96,12 @@ std::uint8_t mx_scale(const MinMax& seen, MxElement element) {
   const auto bits =
       static_cast<Bits>((T::bits(seen.largest()) + up) & ~static_cast<unsigned>(mantissa));
   const float power = T::value(bits);
-  if (power == 0) return 0;
+  constexpr int kLeast = std::is_same_v<T, F16> ? 103 : 0, kOne = 127;
+  if (power == 0) return kLeast == 0 ? 0 : kOne;
   // A normal number or infinity: there are no subnormal powers of two without their mantissa.
   const int exponent = static_cast<int>(std::bit_cast<std::uint32_t>(power) >> 23U) - 127;
-  return static_cast<std::uint8_t>(
-      std::clamp(127 + exponent - (element == MxElement::fp4 ? 2 : 8), 0, 255));
+  const int byte = std::clamp(127 + exponent - (element == MxElement::fp4 ? 2 : 8), 0, 255);
+  return static_cast<std::uint8_t>(byte < kLeast ? kOne : byte);
 }
 
 template <typename T>

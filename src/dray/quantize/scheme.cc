@@ -96,7 +96,6 @@ Json weights_of(const Scheme& scheme) {
   Json out = arguments(scheme.bits, scheme.element == Element::integer ? "int" : "float",
                        strategy_of(scheme.sharing));
   out["symmetric"] = scheme.symmetric;
-  out["observer"] = "memoryless_minmax";
   if (scheme.group != 0) out["group_size"] = scheme.group;
   if (scheme.sharing == Sharing::block) out["block_structure"] = Json::array({kBlock, kBlock});
   if (scheme.scale == ScaleFormat::e8m0) out["scale_dtype"] = "torch.uint8";
@@ -226,7 +225,7 @@ Json quantization_config(const Scheme& scheme, const std::vector<std::string>& i
                       {"output_activations", nullptr},
                       {"format", scheme.format}};
   return {{"quant_method", "compressed-tensors"},
-          {"version", "0.18.0"},
+          {"version", "0.19.0"},
           {"format", scheme.format},
           {"quantization_status", "compressed"},
           {"global_compression_ratio", nullptr},

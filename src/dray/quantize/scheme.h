@@ -67,7 +67,7 @@ std::vector<TensorInfo> outputs_of(const Scheme& scheme, const TensorInfo& weigh
 /// would work; nullopt if it can.
 std::optional<std::string> why_not(const Scheme& scheme, const TensorInfo& weight);
 
-/// The `quantization_config` of config.json, with every field that compressed-tensors 0.18 writes
+/// The `quantization_config` of config.json, with every field that compressed-tensors 0.19 writes
 /// (model_compressors/model_compressor.py, quantization/quant_args.py). `ignore`: names of the
 /// modules that stay as they are.
 Json quantization_config(const Scheme& scheme, const std::vector<std::string>& ignore);

@@ -26,10 +26,13 @@ std::string holder(const FoundJournal& found) {
   return fmt::format("process {} on {}", found.journal->writer.pid, found.journal->writer.host);
 }
 
-std::chrono::milliseconds random_pause() {
+/// Of writers that claimed at the same moment all step back; who of them comes next is left to
+/// chance, with longer times the more often that happened.
+std::chrono::milliseconds random_pause(int meetings) {
   std::random_device random;
-  return std::chrono::milliseconds(100 + random() % 400);
+  return std::chrono::milliseconds(100 + random() % (400U << std::min(meetings, 4)));
 }
+constexpr int kMostMeetings = 8;
 
 /// The first living writer other than `mine`; dead ones are collected.
 const FoundJournal* living(const std::vector<FoundJournal>& found, const std::string& mine) {
@@ -76,6 +79,7 @@ Claim Claim::acquire(StateStore& state, const Journal& mine, const ClaimOptions&
   const auto until = std::chrono::steady_clock::now() + options.wait;
   auto tell = std::chrono::steady_clock::now();
   std::chrono::milliseconds pause = kFirstPause;
+  int meetings = 0;
   for (;;) {
     throw_if_stopped(stop);
     auto found = find_journals(state, claim.prefix_, options.ttl, stop);
@@ -88,7 +92,10 @@ Claim Claim::acquire(StateStore& state, const Journal& mine, const ClaimOptions&
         return claim;
       }
       claim.step_back();
-      if (!wait_for(stop, random_pause())) throw_if_stopped(stop);
+      // Nobody may have it now: only who finds another without a claim of its own gives way.
+      const bool again = ++meetings <= kMostMeetings;
+      if (!wait_for(stop, random_pause(meetings))) throw_if_stopped(stop);
+      if (again) continue;
     }
     const auto now = std::chrono::steady_clock::now();
     if (now >= until) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -125,6 +126,16 @@ TEST(QuantizeReference, Int4Asymmetric) {
   EXPECT_THAT(got.packed, ElementsAre(0x35B80FC4U, 0xE3D96F7CU));
 }
 
+TEST(QuantizeReference, AScaleThatIsNothing) {
+  // The smallest subnormal numbers: a fifteenth of them is 0.
+  const auto params = [](float min, float max) { return int_params<Bf16>({min, max}, 4, false); };
+  for (const auto& [min, max, zero] :
+       {std::tuple{0.0F, 0.0F, 0}, {0.0F, 0x1p-133F, 0}, {-0x1p-133F, 0.0F, 7}}) {
+    EXPECT_EQ(params(min, max).scale, Bf16::kEpsilon);
+    EXPECT_EQ(params(min, max).zero_point, zero) << min << " " << max;
+  }
+}
+
 TEST(QuantizeReference, Int8Symmetric) {
   const Quantized got = quantized(kRow, 8, 8, true);
   EXPECT_THAT(got.scales, ElementsAre(0x3A0F, 0x39EF));
@@ -178,6 +189,12 @@ TEST(QuantizeReference, MxScales) {
     EXPECT_EQ(mx_scale<F32>({-largest, 0}, MxElement::fp4), fp4) << largest;
   }
   EXPECT_EQ(mx_scale<Bf16>({}, MxElement::fp4), 0);
+  // F16 keeps no smaller scale than 2^-24; the library takes 1 then.
+  EXPECT_EQ(mx_scale<F16>({0, 0x1p-22F}, MxElement::fp4), 103);
+  EXPECT_EQ(mx_scale<F16>({0, 0x1p-23F}, MxElement::fp4), 127);
+  EXPECT_EQ(mx_scale<F16>({0, 0x1p-16F}, MxElement::fp8), 103);
+  EXPECT_EQ(mx_scale<F16>({0, 0x1p-17F}, MxElement::fp8), 127);
+  EXPECT_EQ(mx_scale<F16>({}, MxElement::fp4), 127);
 }
 
 TEST(QuantizeReference, MxCodes) {

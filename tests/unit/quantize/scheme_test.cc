@@ -89,13 +89,13 @@ TEST(QuantizeScheme, TheConfiguration) {
       "format": "pack-quantized", "input_activations": null, "output_activations": null,
       "targets": ["Linear"],
       "weights": {"actorder": null, "block_structure": null, "dynamic": false, "group_size": 128,
-                  "num_bits": 4, "observer": "memoryless_minmax", "observer_kwargs": {},
+                  "num_bits": 4, "observer": null, "observer_kwargs": {},
                   "scale_dtype": null, "strategy": "group", "symmetric": true, "type": "int",
                   "zp_dtype": null}}},
     "format": "pack-quantized", "global_compression_ratio": null, "ignore": ["lm_head"],
     "kv_cache_scheme": null, "quant_method": "compressed-tensors",
     "quantization_status": "compressed", "sparsity_config": {}, "transform_config": {},
-    "version": "0.18.0"})",
+    "version": "0.19.0"})",
                                    "expected");
   EXPECT_EQ(quantization_config(find_scheme("W4A16"), {"lm_head"}), expected);
 }

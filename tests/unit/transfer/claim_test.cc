@@ -110,6 +110,34 @@ TEST_F(ClaimTest, AnUnreadableJournalCountsByAgeAndIsNeverRemoved) {
   EXPECT_TRUE(state.get(prefix + "z.json", {}).has_value());
 }
 
+TEST_F(ClaimTest, OfTwoThatClaimAtTheSameMomentOneGoesOnThoughNoneWaits) {
+  // Both have looked before one puts, and both have put before one looks again.
+  std::atomic<int> looked = 0, put = 0;
+  const auto meet = [](const test::MemoryCall& call, std::atomic<int>& arrived) {
+    if (call.verb != "state.put" || ++arrived > 2) return;
+    while (arrived < 2) std::this_thread::yield();
+  };
+  store.before([&](const test::MemoryCall& call) { meet(call, looked); });
+  store.after([&](const test::MemoryCall& call) { meet(call, put); });
+  std::atomic<int> winners = 0, refused = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (const char* id : {"a", "b"})
+      threads.emplace_back([&, id] {
+        try {
+          Claim::acquire(state, writer(id), options, {});  // and keeps it
+          ++winners;
+        } catch (const Error& error) {
+          EXPECT_EQ(error.code(), Code::locked);
+          ++refused;
+        }
+      });
+  }
+  EXPECT_EQ(winners, 1);
+  EXPECT_EQ(refused, 1);
+  EXPECT_EQ(state.list(prefix, {}).size(), 1u);
+}
+
 TEST_F(ClaimTest, OfManyAtOnceOneWins) {
   std::atomic<int> winners = 0, refused = 0;
   {
