@@ -11,10 +11,12 @@ REPO = "bench/noise-1b"
 COMMIT = hashlib.sha1(b"the only commit").hexdigest()
 WIDTH = 4096  # columns of a tensor; BF16, so a row has 8 KiB
 ROWS = 2048  # of a tensor: 16 MiB each
+# The high bytes of weights: numbers of both signs, from 2^-11 to 2^-4, none of them infinite.
+HIGH = bytes(byte & 0x80 | 0x3A + (byte & 3) for byte in range(256))
 
 
-def write_shard(path: pathlib.Path, names: list[str], noise: bytes, first: int) -> None:
-    """Every tensor is the same noise, turned by another number of bytes."""
+def write_shard(path: pathlib.Path, names: list[str], noise: bytearray, first: int) -> None:
+    """Every tensor is the same noise, turned by another number of weights."""
     header, at, size = {"__metadata__": {"format": "pt"}}, 0, len(noise)
     for name in names:
         header[name] = {"dtype": "BF16", "shape": [ROWS, WIDTH], "data_offsets": [at, at + size]}
@@ -24,8 +26,8 @@ def write_shard(path: pathlib.Path, names: list[str], noise: bytes, first: int) 
     with path.open("wb") as out:
         out.write(struct.pack("<Q", len(text)) + text)
         for turn in range(first, first + len(names)):
-            out.write(noise[turn:])
-            out.write(noise[:turn])
+            out.write(noise[2 * turn:])
+            out.write(noise[:2 * turn])
 
 
 def write_small(root: pathlib.Path, noise: random.Random, index: dict) -> None:
@@ -68,7 +70,8 @@ def make(root: pathlib.Path, shards: int, size: int) -> dict:
     if not kept.exists():
         root.mkdir(parents=True, exist_ok=True)
         noise, weights = random.Random(1), {}
-        block = noise.randbytes(2 * ROWS * WIDTH)
+        block = bytearray(noise.randbytes(2 * ROWS * WIDTH))
+        block[1::2] = block[1::2].translate(HIGH)
         for shard in range(1, shards + 1):
             name = f"model-{shard:05}-of-{shards:05}.safetensors"
             names = [f"model.layers.{shard}.{i}.weight" for i in range(tensors)]

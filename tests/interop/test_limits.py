@@ -1,11 +1,10 @@
 """What dray may take of a machine, measured from outside."""
 
 import os
-import time
 
 import pytest
 
-from support import MIB, disk_bytes, llama_files
+from support import MIB, disk_bytes, llama_files, most_of, peak_of, written_by
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +18,7 @@ def test_memory_stays_below_the_limit_whatever_the_size(dray, hub, large, strict
     bucket = strict_s3.new_bucket()
     process = dray.with_settings(**strict_s3.settings()).start(
         "import", large.name, "--to", f"s3://{bucket}", "--memory", f"{memory}MiB", "-q")
-    highest, deadline = 0, time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        highest = max(highest, peak_of(process.pid))
-        time.sleep(0.02)
-    out, err = process.communicate(timeout=5)
-    assert process.returncode == 0, out + err
+    highest = most_of(process, peak_of)
     assert 0 < highest <= memory * MIB, f"{highest / MIB:.0f} MiB"
     assert disk_bytes(dray.home) < 5 * MIB, "model bytes stay off the disk"
 
@@ -34,35 +28,9 @@ def test_no_model_byte_is_written_to_a_file(dray, hub, llama, strict_s3):
     bucket = strict_s3.new_bucket()
     process = dray.with_settings(**strict_s3.settings()).start(
         "import", llama.name, "--to", f"s3://{bucket}", "-q")
-    written, deadline = 0, time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        written = max(written, written_by(process.pid))
-        time.sleep(0.005)
-    out, err = process.communicate(timeout=5)
-    assert process.returncode == 0, out + err
+    written = most_of(process, written_by)
     assert hub.large_sent > 40 * MIB
     assert 0 < written < MIB, f"{written / MIB:.1f} MiB"
-
-
-def written_by(pid):
-    """Bytes that the process gave to write(2) and its kin; what goes to sockets by send(2) is not of it."""
-    try:
-        with open(f"/proc/{pid}/io", encoding="ascii") as file:
-            return int(dict(line.split(": ") for line in file)["wchar"])
-    except (OSError, ProcessLookupError, KeyError):
-        return 0
-
-
-def peak_of(pid):
-    """VmHWM in bytes: the most that the process had in memory so far."""
-    try:
-        with open(f"/proc/{pid}/status", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
-    except (OSError, ProcessLookupError):
-        pass
-    return 0
 
 
 def test_start_is_quick_without_settings(program):

@@ -65,10 +65,12 @@ TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan,
     } else {
       object.segments = {SourceSegment{transfer.units.size(), {0, file.entry.size}}};
       transfer.units.push_back(file.entry);
-      if (file.from == PlannedFile::From::quantized)
+      if (file.from == PlannedFile::From::quantized) {
         object.transform = transforms.at(file.entry.path);
-      else
+        object.spec.small_parts = true;
+      } else {
         object.spec.sha256 = file.entry.digests.sha256;
+      }
     }
     object.spec.metadata = object_metadata(plan, object.spec.sha256);
     if (file.from == PlannedFile::From::store_copy) {

@@ -31,6 +31,10 @@ std::uint64_t PartLayout::cut() const {
 }
 
 PartLayout layout_for(const ObjectSpec& spec, PartLayout even) {
+  constexpr std::uint64_t kMostSmallParts = 1000;
+  if (spec.small_parts && even.part_size > kSmallPart &&
+      even.object_size <= kMostSmallParts * kSmallPart)
+    even.part_size = kSmallPart;
   if (spec.part_ends.empty()) return even;
   PartLayout out{spec.size, 0, even.in_order, spec.part_ends};
   bool good = out.ends.back() == spec.size;

@@ -42,7 +42,12 @@ struct ObjectSpec {
   /// Where its parts end, for Upload::put_copy; empty = cut evenly. Within the limits that
   /// Store::range_copies gave: cut_at_pieces() (cuts.h) makes such.
   std::vector<std::uint64_t> part_ends = {};
+  /// Its parts are made in memory of their own, so that two small ones serve better than a large
+  /// one: kSmallPart, where the store's are larger and there are not too many then.
+  bool small_parts = false;
 };
+
+inline constexpr std::uint64_t kSmallPart = 16 * kMiB;
 
 /// `even`, or as the object wants to be cut; Code::internal where its parts do not make it up.
 PartLayout layout_for(const ObjectSpec& spec, PartLayout even);

@@ -120,35 +120,45 @@ std::uint64_t held_by_transforms(const TransferPlan& plan, std::size_t open) {
 
 }  // namespace
 
-/// One part is the least that a transfer needs; of a transform, a part and a block.
-void Engine::Impl::check_memory(const TransferPlan& plan) {
-  const std::uint64_t held = held_by_transforms(plan, kActive);
-  const std::uint64_t left = pool_.budget() - std::min(pool_.budget(), held);
-  std::uint64_t needed = 0;
-  const ObjectPlan* largest = nullptr;
+/// One part is the least that a transfer needs; of a transform, a part and a block. What transforms
+/// write has memory of its own, so that each of the objects that are open has room for a part.
+void Engine::Impl::share_memory(const TransferPlan& plan) {
+  std::uint64_t input = 0, output = 0, largest = 0;
+  const ObjectPlan* of_largest = nullptr;
   for (const auto& object : plan.objects) {
     const PartLayout layout = layout_for(object.spec, store_.layout(object.spec.size));
-    std::uint64_t most = BufferPool::capacity_for(std::min(layout.part_size, layout.object_size));
-    if (object.transform) most += BufferPool::capacity_for(options_.block);
-    if (most <= needed) continue;
-    needed = most;
-    largest = &object;
+    const std::uint64_t part =
+        BufferPool::capacity_for(std::min(layout.part_size, layout.object_size));
+    if (object.transform) {
+      ++unreserved_;
+      output = std::max(output, part);
+      input = std::max(input, BufferPool::capacity_for(options_.block));
+    } else {
+      input = std::max(input, part);
+    }
+    if (part > largest) of_largest = &object;
+    largest = std::max(largest, part);
   }
-  if (needed <= left) {
-    pool_ = BufferPool(left);
-    return;
+  const std::uint64_t held = held_by_transforms(plan, kActive);
+  std::uint64_t left = pool_.budget() - std::min(pool_.budget(), held);
+  if (input + output > left) {
+    left = input + output;
+    warn(
+        "{} has {}, which the store takes in parts of {}: that much memory is needed, more than "
+        "allowed",
+        of_largest->label, human_size(of_largest->spec.size), human_size(left + held));
   }
-  warn(
-      "{} has {}, which the store takes in parts of {}: that much memory is needed, more than "
-      "allowed",
-      largest->label, human_size(largest->spec.size), human_size(needed + held));
-  pool_ = BufferPool(needed);
+  // Two for each: one is filled while the other is put; at least a third stays for what is fetched.
+  std::uint64_t outputs = 2 * std::min(unreserved_, kActive);
+  while (outputs > 1 && left < outputs * output + std::max(input, left / 3)) --outputs;
+  outputs_ = BufferPool(outputs * output);
+  pool_ = BufferPool(left - outputs * output);
 }
 
 void Engine::Impl::prepare(const TransferPlan& plan, const std::vector<JournalObject>& known) {
   Lock lock(mutex_);
   plan_ = &plan;
-  check_memory(plan);
+  share_memory(plan);
   ordered_ = !source_.random_access();
   objects_.reserve(plan.objects.size());
   for (const auto& object : plan.objects) {

@@ -16,6 +16,8 @@ namespace dray {
 namespace {
 
 constexpr std::uint64_t kHashStep = 64 * kMiB;
+// What is hashed and then transformed should still lie in the core's cache.
+constexpr std::size_t kSlice = 256 * kKiB;
 
 }  // namespace
 
@@ -32,6 +34,18 @@ class OutputWriter final : public TransformOutput {
   ObjectRun& object_;
 };
 
+/// Hashes the next bytes of the input, and transforms them.
+void Engine::Impl::digest(ObjectRun& object, Bytes bytes) {
+  if (!object.transform) return object.hasher->feed(bytes);
+  OutputWriter output(*this, object);
+  while (!bytes.empty()) {
+    const Bytes slice = bytes.first(std::min(bytes.size(), kSlice));
+    object.hasher->feed(slice);
+    object.plan->transform->feed(slice, output);
+    bytes = bytes.subspan(slice.size());
+  }
+}
+
 /// Hashes on from the frontier as far as bytes are there. One thread at a time does so for an
 /// object; the others leave their block for it. Called, and returns, with the lock held.
 void Engine::Impl::advance(Lock& lock, ObjectRun& object) {
@@ -45,11 +59,7 @@ void Engine::Impl::advance(Lock& lock, ObjectRun& object) {
     lock.unlock();
     std::optional<Error> wrong;
     try {
-      object.hasher->feed(bytes);
-      if (object.transform) {
-        OutputWriter output(*this, object);
-        object.plan->transform->feed(bytes, output);
-      }
+      digest(object, bytes);
     } catch (...) {
       wrong = current_error();
     }

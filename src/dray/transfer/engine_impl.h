@@ -48,7 +48,7 @@ class Engine::Impl {
 
   // engine.cc: set-up, phases, failure
   void prepare(const TransferPlan& plan, const std::vector<JournalObject>& known);
-  void check_memory(const TransferPlan& plan);
+  void share_memory(const TransferPlan& plan);
   void take_up(ObjectRun& object, const JournalObject& known);
   void start_workers(std::vector<std::jthread>& workers);
   void next_rank(const Lock&);
@@ -100,6 +100,7 @@ class Engine::Impl {
 
   // engine_hash.cc: the frontier
   void advance(Lock& lock, ObjectRun& object);
+  void digest(ObjectRun& object, Bytes bytes);
   Bytes at_frontier(const ObjectRun& object, Chunk*& chunk) const;
   void hashed(const Lock& lock, ObjectRun& object, Chunk& chunk, std::size_t bytes);
   void input_complete(Lock& lock, ObjectRun& object);
@@ -146,6 +147,8 @@ class Engine::Impl {
   mutable std::mutex mutex_;
   std::condition_variable cv_;  // anything below changed
   BufferPool pool_;
+  BufferPool outputs_{0};       // of transforms
+  std::size_t unreserved_ = 0;  // transforms that have no buffer of them yet
   std::vector<std::unique_ptr<ObjectRun>>
       objects_;  // in plan order; the vector is constant while running
   std::map<int, std::vector<ObjectRun*>> ranks_;  // those whose turn has not come

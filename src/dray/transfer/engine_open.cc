@@ -165,17 +165,18 @@ void Engine::Impl::queue_blocks(const Lock&, ObjectRun& object, Chunk& chunk, bo
 }
 
 /// A transform's output buffers are taken before its first input, so that its frontier never waits
-/// for others.
+/// for others. A second one (to be filled while the first is put) must leave one for each object
+/// that may still be opened.
 bool Engine::Impl::reserve_output(const Lock&, ObjectRun& object) {
   TransformState& transform = *object.transform;
   if (transform.reserved > 0) return true;
   const std::uint64_t size = std::min(object.layout.part_size, object.layout.object_size);
-  while (transform.reserved < std::min<std::size_t>(2, object.parts.size())) {
-    // A block of input must still fit beside it, else nobody could go on.
-    auto buffer = pool_.take(size, options_.block);
+  for (const bool second : {false, true}) {
+    if (second && object.parts.size() < 2) break;
+    auto buffer = outputs_.take(size, second ? std::min(unreserved_, kActive - 1) * size : 0);
     if (!buffer) break;
     transform.spare.push_back(std::move(*buffer));
-    ++transform.reserved;
+    if (transform.reserved++ == 0) --unreserved_;
   }
   return transform.reserved > 0;
 }

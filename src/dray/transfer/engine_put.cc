@@ -233,9 +233,9 @@ void Engine::Impl::commit(ObjectRun& object) {
   for (auto& [index, chunk] : object.chunks) pool_.give(std::move(chunk.buffer));
   object.chunks.clear();
   if (object.transform) {
-    for (auto& [index, chunk] : object.transform->outputs) pool_.give(std::move(chunk.buffer));
+    for (auto& [index, chunk] : object.transform->outputs) outputs_.give(std::move(chunk.buffer));
     object.transform->outputs.clear();
-    for (auto& buffer : object.transform->spare) pool_.give(std::move(buffer));
+    for (auto& buffer : object.transform->spare) outputs_.give(std::move(buffer));
     object.transform->spare.clear();
   }
   finished(lock, object, std::move(*result));

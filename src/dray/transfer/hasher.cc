@@ -9,8 +9,8 @@
 namespace dray {
 
 InputHasher::InputHasher(const TransferPlan& plan, const ObjectPlan& object)
-    : plan_(plan), object_(object), separate_unit_(!object.plain()) {
-  if (object.digests != ObjectPlan::Digests::none && !separate_unit_)
+    : plan_(plan), object_(object), separate_unit_(!object.of_one_unit()) {
+  if (object.digests != ObjectPlan::Digests::none && object.plain())
     pieces_.emplace(object.spec.size, object.digests == ObjectPlan::Digests::tensors);
   begin_units();
 }

@@ -20,9 +20,8 @@ std::uint64_t ObjectPlan::input_size() const {
   return size;
 }
 
-bool ObjectPlan::plain() const {
-  return transform == nullptr && segments.size() == 1 &&
-         std::holds_alternative<SourceSegment>(segments[0]);
+bool ObjectPlan::of_one_unit() const {
+  return segments.size() == 1 && std::holds_alternative<SourceSegment>(segments[0]);
 }
 
 namespace {

@@ -62,8 +62,10 @@ struct ObjectPlan {
   std::vector<std::uint64_t> piece_ends;
 
   std::uint64_t input_size() const;
-  /// One whole unit and nothing else: the object's SHA-256 is the unit's.
-  bool plain() const;
+  /// Its input is one whole unit and nothing else.
+  bool of_one_unit() const;
+  /// … and it is that unit as it is: the object's SHA-256 is the unit's.
+  bool plain() const { return transform == nullptr && of_one_unit(); }
 };
 
 struct TransferPlan {
