@@ -54,14 +54,14 @@ def compressed(dray, model, scheme, folder):
 
 @pytest.fixture(scope="module")
 def model(the_hub):
-    yield the_hub.add("org/weights", weights_files(seed=6, shard_mib=24))
+    """Its shards have two parts when they are quantized."""
+    yield the_hub.add("org/weights", weights_files(seed=6, shard_mib=72, shards=1))
     del the_hub.repos["org/weights"]
 
 
-@pytest.mark.parametrize("scheme", ["W4A16", "NVFP4A16"])
-def test_random_kills(dray, hub, model, place, rand, tmp_path, scheme):
-    kill_loop(dray, hub, compressed(dray, model, scheme, tmp_path / "whole"), place, rand, 6,
-              "--name", "llama", "--compress", scheme)
+def test_random_kills(dray, hub, model, place, rand, tmp_path):
+    kill_loop(dray, hub, compressed(dray, model, "W4A16", tmp_path / "whole"), place, rand, 4,
+              "--name", "llama", "--compress", "W4A16")
 
 
 @pytest.mark.full
@@ -73,7 +73,8 @@ def test_many_random_kills(dray, hub, model, place, rand, tmp_path, scheme):
 
 
 @pytest.mark.parametrize("kind, name", [
-    (kind, name) for kind in ("versitygw", "dir") for name in at(kind, NAMES) if name != "copied"])
+    pytest.param(kind, name, marks=[pytest.mark.full] if kind == "dir" else [])
+    for kind in ("versitygw", "dir") for name in at(kind, NAMES) if name != "copied"])
 def test_killed_there_the_same_command_completes(dray, hub, model, servers, tmp_path, kind, name):
     place = Place(None if kind == "dir" else servers(kind), tmp_path)
     wanted = compressed(dray, model, "W4A16", tmp_path / "whole")
@@ -90,7 +91,7 @@ def test_killed_there_the_same_command_completes(dray, hub, model, servers, tmp_
     tensors = dray("show", "llama", "--store", place.uri, "--tensors", "--json").json["tensors"]
     errors = {tensor["name"]: tensor["relative_error"] for tensor in tensors
               if tensor["relative_error"] is not None}
-    assert len(errors) == 4 and all(0.05 < error < 0.15 for error in errors.values()), errors
+    assert len(errors) == 2 and all(0.05 < error < 0.15 for error in errors.values()), errors
 
 
 @pytest.mark.parametrize("scheme", ["W4A16", "FP8_DYNAMIC"])
@@ -100,8 +101,8 @@ def test_nothing_on_disk_and_little_memory(dray, hub, strict_s3, scheme):
     try:
         for measure, limit in ((peak_of, 160 * MIB), (written_by, MIB)):
             process = dray.with_settings(**strict_s3.settings()).start(
-                "import", model.name, "--to", f"s3://{strict_s3.new_bucket()}", "--registry",
-                "none", "--compress", scheme, "--memory", "160MiB", "-q")
+                "import", model.name, "--to", f"s3://{strict_s3.new_bucket()}", "--compress",
+                scheme, "--memory", "160MiB", "-q")
             most = most_of(process, measure)
             assert 0 < most < limit, f"{measure.__name__}: {most / MIB:.1f} MiB"
     finally:

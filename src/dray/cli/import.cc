@@ -87,7 +87,8 @@ void announce(const ImportPlan& plan, const ImportRequest& request) {
   for (const auto& left_out : plan.choice.left_out) info("left out: {}", left_out_text(left_out));
   if (plan.existing) return;
   if (plan.compression) {
-    info("{}; as they are: {}", compression_text(*plan.compression), kept_text(*plan.compression));
+    const std::string kept = kept_text(*plan.compression);
+    info("{}{}", compression_text(*plan.compression), kept.empty() ? "" : "; as they are: " + kept);
     for (const auto& advice : plan.compression->advice) warn("{}", advice);
   }
   info("{}", estimate_text(plan, request));

@@ -87,8 +87,8 @@ std::uint8_t fp8_code(float x, float scale) {
 enum class MxElement { fp4, fp8 };
 
 /// The largest magnitude rounded to a power of two (up from 1.75 on), less the largest exponent of
-/// the elements. A scale that the weights' format takes for 0 (F16 ends at 2^-24) becomes 1, as in
-/// the library, which keeps it in that format; BF16 and F32 know all of them.
+/// the elements. Of a group that is nothing, the least one (which the library keeps in the format
+/// of the weights: F16 takes it for 0, and that becomes 1).
 template <typename T>
 std::uint8_t mx_scale(const MinMax& seen, MxElement element) {
   using Bits = typename T::Bits;
@@ -96,12 +96,11 @@ std::uint8_t mx_scale(const MinMax& seen, MxElement element) {
   const auto bits =
       static_cast<Bits>((T::bits(seen.largest()) + up) & ~static_cast<unsigned>(mantissa));
   const float power = T::value(bits);
-  constexpr int kLeast = std::is_same_v<T, F16> ? 103 : 0, kOne = 127;
-  if (power == 0) return kLeast == 0 ? 0 : kOne;
+  if (power == 0) return std::is_same_v<T, F16> ? 127 : 0;
   // A normal number or infinity: there are no subnormal powers of two without their mantissa.
   const int exponent = static_cast<int>(std::bit_cast<std::uint32_t>(power) >> 23U) - 127;
-  const int byte = std::clamp(127 + exponent - (element == MxElement::fp4 ? 2 : 8), 0, 255);
-  return static_cast<std::uint8_t>(byte < kLeast ? kOne : byte);
+  return static_cast<std::uint8_t>(
+      std::clamp(127 + exponent - (element == MxElement::fp4 ? 2 : 8), 0, 255));
 }
 
 template <typename T>
