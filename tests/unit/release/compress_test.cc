@@ -1,10 +1,10 @@
 // Imports that quantize on the way: what is stored, what is recorded, and what is refused.
 #include <gmock/gmock.h>
 
-#include <cmath>
+#include <atomic>
 #include <memory>
 #include <random>
-#include <set>
+#include <thread>
 
 #include "dray/model/safetensors.h"
 #include "dray/quantize/floats.h"
@@ -200,11 +200,14 @@ TEST_F(CompressTest, AgainIsSuccessAndAnotherSchemeTheNextVersion) {
 TEST_F(CompressTest, GoesOnAfterAStopAndIsTheSameThen) {
   const Manifest whole = compress("W8A8").manifest;
   request.name = "other";
-  std::atomic<int> reads{0};
-  model.before_read = [&](const std::string& path, std::uint64_t offset) {
-    if (path == kSecond && offset > 20'000 && ++reads > 0)
-      throw Error(Code::network, "gone").from(Side::source);
+  std::atomic<int> puts{0};
+  store.after([&](const test::MemoryCall& call) { puts += call.verb == "put" ? 1 : 0; });
+  const auto breaks_off = [&](const std::string& path, std::uint64_t offset) {
+    if (path != kSecond || offset <= 20'000) return;
+    while (puts < 3) std::this_thread::yield();  // some of it is stored by then
+    throw Error(Code::network, "gone").from(Side::source);
   };
+  model.before_read = breaks_off;
   EXPECT_EQ(refusal().code(), Code::network);
   EXPECT_GT(store.uploads(), 0u);
   // Of another scheme nothing is taken up, though all sizes are the same.
@@ -215,9 +218,8 @@ TEST_F(CompressTest, GoesOnAfterAStopAndIsTheSameThen) {
   EXPECT_EQ(store.uploads(), 0u);
 
   request.name = "third";
-  model.before_read = [&](const std::string& path, std::uint64_t offset) {
-    if (path == kSecond && offset > 20'000) throw Error(Code::network, "gone").from(Side::source);
-  };
+  puts = 0;
+  model.before_read = breaks_off;
   EXPECT_EQ(test::error_of([&] { compress("W8A8"); }).code(), Code::network);
   model.before_read = nullptr;
   const ImportResult again = import();
