@@ -244,7 +244,7 @@ void Engine::Impl::finished(const Lock& lock, ObjectRun& object, ObjectResult re
   object.result = std::move(result);
   object.upload.reset();
   object.hash_states.clear();
-  progress_.file_done(object.plan->label, object.plan->spec.size);
+  progress_.file_done(object.plan->label, object.shown_size());
   for (ObjectRun* twin : object.twins)
     if (twin->copy_pending && twin->plan->rank <= rank_) copy_if_possible(lock, *twin);
   --rank_left_;

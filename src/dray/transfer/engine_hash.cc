@@ -100,8 +100,7 @@ Bytes Engine::Impl::at_frontier(const ObjectRun& object, Chunk*& chunk) const {
 
 void Engine::Impl::hashed(const Lock& lock, ObjectRun& object, Chunk& chunk, std::size_t bytes) {
   object.frontier += bytes;
-  progress_.file_at(object.plan->label,
-                    object.transform ? object.transform->written : object.frontier);
+  progress_.file_at(object.plan->label, object.shown_at());
   if (object.frontier < chunk.range.end()) return;
   if (!object.transform) {
     object.parts[chunk.index].hashed_crc = chunk.crc;

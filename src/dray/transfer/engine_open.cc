@@ -28,7 +28,7 @@ void Engine::Impl::open_object(ObjectRun& object) {
   const std::stop_token stop = stop_.get_token();
   const ObjectPlan& plan = *object.plan;
   int failures = 0;
-  progress_.file_begin(plan.label, plan.spec.size);
+  progress_.file_begin(plan.label, object.shown_size());
   std::unique_ptr<Upload> upload;
   std::vector<PutPart> present;
   if (const std::string id = std::exchange(object.useless_id, ""); !id.empty())

@@ -116,6 +116,11 @@ struct ObjectRun {
   std::optional<ObjectResult> result;
 
   bool by_parts = false;  // constant: made by an upload even if it has one part only
+  /// For progress: bytes of the object; of a pass in which nothing is made, of what is read.
+  std::uint64_t shown_size() const { return plan->spec.size > 0 ? plan->spec.size : input_size; }
+  std::uint64_t shown_at() const {
+    return transform && plan->spec.size > 0 ? transform->written : frontier;
+  }
   /// One part, made by Store::create.
   bool single() const { return parts.size() == 1 && (!by_parts || layout.object_size == 0); }
   /// The input is cut into chunks: a transform's into blocks, others as the object into parts.
