@@ -185,9 +185,10 @@ Compression plan_compression(Source& source, const Choice& choice, const Compres
     const FileEntry& file = *shards[i];
     const auto& plan = plans[file.path] =
         quantize::plan_shard(headers[i], options.scheme, quantized, file.path);
+    const bool stays = std::ranges::all_of(plan.tensors, &quantize::PlannedTensor::copied);
     out.bytes_before += file.size;
-    out.bytes_after += plan.size;
-    out.shards[file.path] = {std::move(heads[i]), plan.size};
+    out.bytes_after += stays ? file.size : plan.size;
+    if (!stays) out.shards[file.path] = {std::move(heads[i]), plan.size};
   }
   write_texts(source, choice, text, plans, out, stop);
   return out;

@@ -188,6 +188,17 @@ TEST_F(CompressTest, FusedWeightsShareTheirFactorAlsoAcrossShards) {
   EXPECT_EQ(first(layer + "mlp.gate" + suffix), second(layer + "mlp.up" + suffix));
 }
 
+TEST_F(CompressTest, AShardWithoutSuchWeightsStaysAsItIs) {
+  request.compress->ignore = {"*.q_proj", "*.k_proj", "*.v_proj", "*.gate_proj", "*.up_proj"};
+  const Manifest manifest = compress("NVFP4A16").manifest;
+  EXPECT_EQ(manifest.find(kFirst)->sha256, Sha256::hex_of(model.bytes(kFirst)));
+  EXPECT_TRUE(manifest.find(kFirst)->weights.is_null());
+  EXPECT_EQ(manifest.transforms[0].at("weights"), 2);
+  const Json map = parse_json(stored(manifest, kIndex), "index").at("weight_map");
+  EXPECT_EQ(map.at("model.layers.0.self_attn.q_proj.weight"), kFirst);
+  EXPECT_EQ(map.at("model.layers.0.self_attn.o_proj.weight_packed"), kSecond);
+}
+
 TEST_F(CompressTest, TheFirstPassOfNvfp4ShowsHowFarItIs) {
   Progress progress;
   std::atomic<std::uint64_t> most{0};
