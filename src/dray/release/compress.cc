@@ -140,19 +140,18 @@ std::uint64_t Compression::size_of(const FileEntry& file) const {
 
 Json Compression::record() const {
   const quantize::Scheme& scheme = options.scheme;
-  Json out = {{"kind", "quantize"},
-              {"scheme", scheme.name},
-              {"method", "rtn"},
-              {"format", scheme.format},
-              {"bits", scheme.bits},
-              {"symmetric", scheme.symmetric},
-              {"group_size", scheme.group == 0 ? Json() : Json(scheme.group)},
-              {"ignore", options.ignore},
-              {"rule", quantize::kRule},
-              {"weights", weights.quantized.size()},
-              {"bytes_before", bytes_before},
-              {"bytes_after", bytes_after}};
-  return out;
+  return {{"kind", "quantize"},
+          {"scheme", scheme.name},
+          {"method", "rtn"},
+          {"format", scheme.format},
+          {"bits", scheme.bits},
+          {"symmetric", scheme.symmetric},
+          {"group_size", scheme.group == 0 ? Json() : Json(scheme.group)},
+          {"ignore", options.ignore},
+          {"rule", quantize::kRule},
+          {"weights", weights.quantized.size()},
+          {"bytes_before", bytes_before},
+          {"bytes_after", bytes_after}};
 }
 
 Compression plan_compression(Source& source, const Choice& choice, const CompressOptions& options,
