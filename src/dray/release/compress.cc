@@ -21,8 +21,6 @@ namespace dray {
 
 namespace {
 
-constexpr std::uint64_t kSmallFile = 32 * kMiB;
-constexpr std::size_t kReaders = 8;
 constexpr const char* kConfig = "config.json";
 
 Error cannot(std::string why, const std::string& what, std::string hint) {
@@ -168,7 +166,7 @@ Compression plan_compression(Source& source, const Choice& choice, const Compres
   Compression out;
   out.options = options;
   std::vector<Buffer> heads(shards.size());
-  parallel_for(shards.size(), kReaders, stop, [&](std::size_t i, const std::stop_token& over) {
+  parallel_for(shards.size(), kHeadReaders, stop, [&](std::size_t i, const std::stop_token& over) {
     heads[i] = read_safetensors_head(source, *shards[i], over);
   });
   std::vector<SafetensorsHeader> headers;

@@ -18,8 +18,7 @@ namespace dray {
 
 namespace {
 
-constexpr std::uint64_t kSmallFile = 32 * kMiB;  // index, config.json
-constexpr std::size_t kMostManifests = 200;      // looked through for known content
+constexpr std::size_t kMostManifests = 200;  // looked through for known content
 
 std::uint64_t stored_size(const ImportPlan& plan, const FileEntry& file) {
   return plan.compression ? plan.compression->size_of(file) : file.size;

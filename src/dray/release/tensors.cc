@@ -10,8 +10,6 @@ namespace dray {
 
 namespace {
 
-constexpr std::size_t kReaders = 8;
-
 /// What the manifest records of the weight whose codes these are.
 void add_error(const ManifestFile& file, ReleaseTensor& tensor) {
   if (!file.weights.is_object()) return;
@@ -39,7 +37,7 @@ std::vector<ReleaseTensor> tensors_of(Store& store, const Manifest& manifest,
     if (file_kind(file.path) == FileKind::safetensors) files.push_back(&file);
   StoredSource source(store, manifest, place);
   std::vector<SafetensorsHeader> headers(files.size());
-  parallel_for(files.size(), kReaders, stop, [&](std::size_t i, const std::stop_token& over) {
+  parallel_for(files.size(), kHeadReaders, stop, [&](std::size_t i, const std::stop_token& over) {
     headers[i] = read_header(source, *files[i], over);
   });
   std::vector<ReleaseTensor> out;

@@ -1,6 +1,8 @@
 // The read side of a transfer.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -47,6 +49,9 @@ class Source {
   virtual std::string name() const = 0;
 };
 
+/// Most that is read of a model's configuration or index.
+inline constexpr std::uint64_t kSmallFile = 32 * kMiB;
+
 /// The whole content of a small file, read with retries; Code::malformed above `limit` bytes.
 std::string read_small(Source& source, const FileEntry& file, std::uint64_t limit,
                        const std::stop_token& stop);
@@ -56,5 +61,7 @@ std::string read_small(Source& source, const FileEntry& file, std::uint64_t limi
 /// more than `most` bytes.
 Buffer read_safetensors_head(Source& source, const FileEntry& file, const std::stop_token& stop,
                              std::uint64_t most = 128 * kMiB);
+/// How many heads of a model's files are read at once.
+inline constexpr std::size_t kHeadReaders = 8;
 
 }  // namespace dray
