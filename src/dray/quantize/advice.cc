@@ -10,6 +10,8 @@
 #include <string_view>
 #include <tuple>
 
+#include "dray/quantize/module_name.h"
+
 namespace dray::quantize {
 
 namespace {
@@ -33,25 +35,19 @@ std::optional<Steps> steps_of(const Scheme& scheme) {
 constexpr std::string_view kByColumns[] = {"o_proj", "down_proj", "w2",  "out_proj",
                                            "dense",  "c_proj",    "fc2", "dense_4h_to_h"};
 
-/// The name of its module within the layer, and the rest with numbers as "*".
-std::string place_of(std::string_view tensor) {
-  if (tensor.ends_with(".weight")) tensor.remove_suffix(7);
-  std::string out;
-  for (std::size_t at = 0; at < tensor.size();) {
-    const auto dot = std::min(tensor.find('.', at), tensor.size());
-    const std::string_view part = tensor.substr(at, dot - at);
-    const bool number =
-        !part.empty() && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; });
-    if (!out.empty()) out += '.';
-    out += number ? "*" : part;
-    at = dot + 1;
-  }
-  return out;
+bool is_number(std::string_view part) {
+  return !part.empty() && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// Its module's name with numbers as "*": the same in every layer.
+std::string place_of(const TensorInfo& weight) {
+  std::vector<std::string_view> parts = parts_of(module_of(weight.name));
+  std::ranges::replace_if(parts, is_number, std::string_view("*"));
+  return fmt::format("{}", fmt::join(parts, "."));
 }
 
 bool split_by_columns(std::string_view place) {
-  const auto dot = place.rfind('.');
-  return std::ranges::count(kByColumns, place.substr(dot == place.npos ? 0 : dot + 1)) > 0;
+  return std::ranges::count(kByColumns, parts_of(place).back()) > 0;
 }
 
 /// Why a part of this weight does not fit; "" if it does.
@@ -104,7 +100,7 @@ std::vector<std::string> advice_on(const Scheme& scheme, const std::vector<Tenso
   if (!steps) return out;
   std::set<std::tuple<std::string, std::uint64_t, std::uint64_t>> shapes;
   for (const TensorInfo& weight : weights)
-    shapes.emplace(place_of(weight.name), weight.shape.at(0), weight.shape.at(1));
+    shapes.emplace(place_of(weight), weight.shape.at(0), weight.shape.at(1));
   for (const auto& [place, rows, columns] : shapes)
     if (auto text = advice_on_shape(*steps, place, rows, columns); !text.empty())
       out.push_back(std::move(text));

@@ -12,23 +12,11 @@
 
 #include "dray/base/error.h"
 #include "dray/base/glob.h"
+#include "dray/quantize/module_name.h"
 
 namespace dray::quantize {
 
 namespace {
-
-constexpr std::string_view kWeight = ".weight";
-
-/// Names between dots.
-std::vector<std::string_view> parts_of(std::string_view module) {
-  std::vector<std::string_view> out;
-  for (;;) {
-    const auto dot = module.find('.');
-    out.push_back(module.substr(0, dot));
-    if (dot == std::string_view::npos) return out;
-    module.remove_prefix(dot + 1);
-  }
-}
 
 struct Kind {
   std::string_view name;
@@ -129,8 +117,7 @@ class Chooser {
     const std::string_view name = tensor.name;
     const bool experts = tensor.shape.size() == 3 && name.find(".experts.") != name.npos;
     if (!experts && (tensor.shape.size() != 2 || !name.ends_with(kWeight))) return;
-    const std::string module(
-        name.substr(0, name.size() - (name.ends_with(kWeight) ? kWeight.size() : 0)));
+    const std::string module(module_of(name));
     if (auto why = stays(module)) {
       keep(module, *std::move(why));
       return;
@@ -214,8 +201,7 @@ WeightChoice choose_weights(const Scheme& scheme, const std::vector<TensorInfo>&
 }
 
 std::vector<std::string> fused_with(std::string_view module) {
-  const auto dot = module.rfind('.');
-  const std::string_view last = dot == module.npos ? module : module.substr(dot + 1);
+  const std::string_view last = parts_of(module).back();
   const std::string parent(module.substr(0, module.size() - last.size()));
   std::vector<std::string> out;
   for (const auto& set : kFused)

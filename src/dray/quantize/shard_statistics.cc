@@ -6,6 +6,7 @@
 
 #include "dray/quantize/choice.h"
 #include "dray/quantize/kernels.h"
+#include "dray/quantize/module_name.h"
 #include "dray/quantize/reference.h"
 
 namespace dray::quantize {
@@ -79,14 +80,12 @@ void ShardStatistics::finish(TransformOutput&) {
 
 std::map<std::string, WeightStatistics> statistics_of(const std::vector<TensorInfo>& weights,
                                                       const std::map<std::string, float>& largest) {
-  constexpr std::string_view kWeight = ".weight";
   std::map<std::string, WeightStatistics> out;
   for (const TensorInfo& weight : weights) {
     WeightStatistics& here = out[weight.name];
     here.largest = largest.at(weight.name);
     float all = here.largest;
-    const std::string module = weight.name.substr(0, weight.name.size() - kWeight.size());
-    for (const std::string& other : fused_with(module))
+    for (const std::string& other : fused_with(module_of(weight.name)))
       if (const auto found = largest.find(other + std::string(kWeight)); found != largest.end())
         all = std::max(all, found->second);
     here.global = global_of(weight_format(weight.dtype), all);
