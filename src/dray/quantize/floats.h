@@ -9,6 +9,9 @@
 
 namespace dray::quantize {
 
+/// What the codes of a weight are.
+enum class Element { integer, fp8, fp4 };
+
 /// The nearest integer, ties to even; for |x| < 2^22.
 inline float nearest_integer(float x) { return (x + 0x1.8p23F) - 0x1.8p23F; }
 

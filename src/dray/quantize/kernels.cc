@@ -325,8 +325,7 @@ HWY_INLINE Run scale_of(const CodeRule& rule, const MinMax& seen, std::byte* sca
   const auto store = [&](auto bits) { std::memcpy(scale, &bits, sizeof(bits)); };
   Run out;
   if (rule.scale == ScaleFormat::e8m0) {
-    const std::uint8_t bits =
-        mx_scale<T>(seen, rule.element == Element::fp4 ? MxElement::fp4 : MxElement::fp8);
+    const std::uint8_t bits = mx_scale<T>(seen, rule.element);
     store(bits);
     out.scale = power_of_two(bits);
     out.inverse = power_of_two(254 - bits);

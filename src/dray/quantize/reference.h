@@ -84,13 +84,11 @@ std::uint8_t fp8_code(float x, float scale) {
 
 // ---- MX: groups of 32 share a power of two, stored as its exponent + 127 (E8M0) ----
 
-enum class MxElement { fp4, fp8 };
-
 /// The largest magnitude rounded to a power of two (up from 1.75 on), less the largest exponent of
 /// the elements. Of a group that is nothing, the least one (which the library keeps in the format
 /// of the weights: F16 takes it for 0, and that becomes 1).
 template <typename T>
-std::uint8_t mx_scale(const MinMax& seen, MxElement element) {
+std::uint8_t mx_scale(const MinMax& seen, Element element) {
   using Bits = typename T::Bits;
   const Bits up = Bits{1} << (T::kMantissaBits - 2), mantissa = (Bits{1} << T::kMantissaBits) - 1;
   const auto bits =
@@ -100,13 +98,13 @@ std::uint8_t mx_scale(const MinMax& seen, MxElement element) {
   // A normal number or infinity: there are no subnormal powers of two without their mantissa.
   const int exponent = static_cast<int>(std::bit_cast<std::uint32_t>(power) >> 23U) - 127;
   return static_cast<std::uint8_t>(
-      std::clamp(127 + exponent - (element == MxElement::fp4 ? 2 : 8), 0, 255));
+      std::clamp(127 + exponent - (element == Element::fp4 ? 2 : 8), 0, 255));
 }
 
 template <typename T>
-std::uint8_t mx_code(float x, std::uint8_t scale, MxElement element) {
+std::uint8_t mx_code(float x, std::uint8_t scale, Element element) {
   const float scaled = T::round(x / std::ldexp(1.0F, scale - 127));
-  if (element == MxElement::fp4) return fp4_code(std::clamp(scaled, -kLargestFp4, kLargestFp4));
+  if (element == Element::fp4) return fp4_code(std::clamp(scaled, -kLargestFp4, kLargestFp4));
   return e4m3_bits(std::clamp(scaled, -kLargestE4m3, kLargestE4m3));
 }
 

@@ -9,10 +9,9 @@
 
 #include "dray/base/json.h"
 #include "dray/model/safetensors.h"
+#include "dray/quantize/floats.h"
 
 namespace dray::quantize {
-
-enum class Element { integer, fp8, fp4 };
 
 /// Which elements of a weight share a scale.
 enum class Sharing {

@@ -58,10 +58,9 @@ Output by_reference(const CodeRule& rule, const Elements<T>& elements, std::size
       for (const auto bits : here) codes.push_back(static_cast<std::uint8_t>(code(T::value(bits))));
     };
     if (rule.scale == ScaleFormat::e8m0) {
-      const auto element = rule.element == Element::fp4 ? MxElement::fp4 : MxElement::fp8;
-      const auto bits = mx_scale<T>(seen, element);
+      const auto bits = mx_scale<T>(seen, rule.element);
       scale(bits);
-      each([&](float x) { return mx_code<T>(x, bits, element); });
+      each([&](float x) { return mx_code<T>(x, bits, rule.element); });
     } else if (rule.scale == ScaleFormat::e4m3) {
       const auto bits = nvfp4_scale<T>(seen, rule.global);
       scale(bits);

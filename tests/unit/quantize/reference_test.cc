@@ -184,22 +184,21 @@ TEST(QuantizeReference, MxScales) {
                                                {448.0F, 134, 128}, {0.013F, 118, 112}};
   for (const auto& [largest, fp4, fp8] : cases) {
     const MinMax seen{0, Bf16::round(largest)};
-    EXPECT_EQ(mx_scale<Bf16>(seen, MxElement::fp4), fp4) << largest;
-    EXPECT_EQ(mx_scale<Bf16>(seen, MxElement::fp8), fp8) << largest;
-    EXPECT_EQ(mx_scale<F32>({-largest, 0}, MxElement::fp4), fp4) << largest;
+    EXPECT_EQ(mx_scale<Bf16>(seen, Element::fp4), fp4) << largest;
+    EXPECT_EQ(mx_scale<Bf16>(seen, Element::fp8), fp8) << largest;
+    EXPECT_EQ(mx_scale<F32>({-largest, 0}, Element::fp4), fp4) << largest;
   }
-  EXPECT_EQ(mx_scale<Bf16>({}, MxElement::fp4), 0);
-  EXPECT_EQ(mx_scale<F16>({0, 0x1p-14F}, MxElement::fp8), 105) << "its smallest power of two";
-  EXPECT_EQ(mx_scale<F16>({0, 0x1p-15F}, MxElement::fp8), 127) << "subnormal ones are none";
-  EXPECT_EQ(mx_scale<F16>({}, MxElement::fp4), 127);
+  EXPECT_EQ(mx_scale<Bf16>({}, Element::fp4), 0);
+  EXPECT_EQ(mx_scale<F16>({0, 0x1p-14F}, Element::fp8), 105) << "its smallest power of two";
+  EXPECT_EQ(mx_scale<F16>({0, 0x1p-15F}, Element::fp8), 127) << "subnormal ones are none";
+  EXPECT_EQ(mx_scale<F16>({}, Element::fp4), 127);
 }
 
 TEST(QuantizeReference, MxCodes) {
-  const std::uint8_t scale = mx_scale<Bf16>({0, 6}, MxElement::fp4);
+  const std::uint8_t scale = mx_scale<Bf16>({0, 6}, Element::fp4);
   for (int code = 0; code < 8; ++code)
-    EXPECT_EQ(mx_code<Bf16>(fp4_value(static_cast<std::uint8_t>(code)), scale, MxElement::fp4),
-              code);
-  EXPECT_EQ(mx_code<Bf16>(0, 0, MxElement::fp8), 0);
+    EXPECT_EQ(mx_code<Bf16>(fp4_value(static_cast<std::uint8_t>(code)), scale, Element::fp4), code);
+  EXPECT_EQ(mx_code<Bf16>(0, 0, Element::fp8), 0);
 }
 
 TEST(QuantizeReference, Nvfp4GlobalIsAReciprocalAndAProduct) {

@@ -96,10 +96,9 @@ Oracle oracle(const Scheme& scheme, const Tensor& tensor, float global) {
         for (const auto& [at, x] : here) codes[at] = code(x);
       };
       if (scheme.scale == ScaleFormat::e8m0) {
-        const auto kind = scheme.element == Element::fp4 ? MxElement::fp4 : MxElement::fp8;
-        const auto scale = mx_scale<T>(seen, kind);
+        const auto scale = mx_scale<T>(seen, scheme.element);
         put(out.scale, scale);
-        each([&](float x) { return mx_code<T>(x, scale, kind); });
+        each([&](float x) { return mx_code<T>(x, scale, scheme.element); });
       } else if (scheme.scale == ScaleFormat::e4m3) {
         const auto scale = nvfp4_scale<T>(seen, global);
         put(out.scale, scale);
