@@ -46,7 +46,7 @@ std::optional<CompressOptions> read_compression(const Args& args, const std::str
 namespace {
 
 std::string scheme_text(const quantize::Scheme& scheme) {
-  std::string out = scheme.name + " (rtn";
+  std::string out = fmt::format("{} (rtn", scheme.name);
   if (scheme.group != 0) out += fmt::format(", groups of {}", scheme.group);
   if (!scheme.symmetric) out += ", asymmetric";
   return out + ")";

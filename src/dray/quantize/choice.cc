@@ -133,7 +133,8 @@ class Chooser {
 
   WeightChoice result() && {
     if (out_.quantized.empty())
-      throw Error(Code::usage, "nothing is left to quantize").on("compress", scheme_.name);
+      throw Error(Code::usage, "nothing is left to quantize")
+          .on("compress", std::string(scheme_.name));
     std::ranges::sort(out_.quantized);
     std::ranges::sort(out_.kept, {}, &KeptWeight::module);
     std::set<std::string> ignore = {"lm_head"};

@@ -13,37 +13,24 @@ namespace dray::quantize {
 
 namespace {
 
-enum class Activations { none, int8_token, fp8_token, fp8_group };
-
-struct Preset {
-  std::string_view name, format;
-  Element element;
-  int bits;
-  bool symmetric;
-  Sharing sharing;
-  std::uint64_t group;
-  ScaleFormat scale;
-  Activations activations;
-};
-
 constexpr std::array kPresets = {
-    Preset{"FP8_DYNAMIC", "float-quantized", Element::fp8, 8, true, Sharing::channel, 0,
+    Scheme{"FP8_DYNAMIC", "float-quantized", Element::fp8, 8, true, Sharing::channel, 0,
            ScaleFormat::weights, Activations::fp8_token},
-    Preset{"W4A16", "pack-quantized", Element::integer, 4, true, Sharing::group, 128,
+    Scheme{"W4A16", "pack-quantized", Element::integer, 4, true, Sharing::group, 128,
            ScaleFormat::weights, Activations::none},
-    Preset{"W4A16_ASYM", "pack-quantized", Element::integer, 4, false, Sharing::group, 128,
+    Scheme{"W4A16_ASYM", "pack-quantized", Element::integer, 4, false, Sharing::group, 128,
            ScaleFormat::weights, Activations::none},
-    Preset{"W8A16", "pack-quantized", Element::integer, 8, true, Sharing::group, 128,
+    Scheme{"W8A16", "pack-quantized", Element::integer, 8, true, Sharing::group, 128,
            ScaleFormat::weights, Activations::none},
-    Preset{"W8A8", "int-quantized", Element::integer, 8, true, Sharing::channel, 0,
+    Scheme{"W8A8", "int-quantized", Element::integer, 8, true, Sharing::channel, 0,
            ScaleFormat::weights, Activations::int8_token},
-    Preset{"FP8_BLOCK", "float-quantized", Element::fp8, 8, true, Sharing::block, 0,
+    Scheme{"FP8_BLOCK", "float-quantized", Element::fp8, 8, true, Sharing::block, 0,
            ScaleFormat::weights, Activations::fp8_group},
-    Preset{"NVFP4A16", "nvfp4-pack-quantized", Element::fp4, 4, true, Sharing::tensor_group, 16,
+    Scheme{"NVFP4A16", "nvfp4-pack-quantized", Element::fp4, 4, true, Sharing::tensor_group, 16,
            ScaleFormat::e4m3, Activations::none},
-    Preset{"MXFP4A16", "mxfp4-pack-quantized", Element::fp4, 4, true, Sharing::group, 32,
+    Scheme{"MXFP4A16", "mxfp4-pack-quantized", Element::fp4, 4, true, Sharing::group, 32,
            ScaleFormat::e8m0, Activations::none},
-    Preset{"MXFP8A16", "mxfp8-quantized", Element::fp8, 8, true, Sharing::group, 32,
+    Scheme{"MXFP8A16", "mxfp8-quantized", Element::fp8, 8, true, Sharing::group, 32,
            ScaleFormat::e8m0, Activations::none},
 };
 
@@ -146,20 +133,12 @@ Scheme find_scheme(std::string_view name, const SchemeOptions& options) {
           .on("compress", std::string(name))
           .hint(fmt::format("{} needs none", instead));
   const auto found = std::find_if(kPresets.begin(), kPresets.end(),
-                                  [&](const Preset& preset) { return preset.name == wanted; });
+                                  [&](const Scheme& preset) { return preset.name == wanted; });
   if (found == kPresets.end())
     throw Error(Code::usage, "no such scheme")
         .on("compress", std::string(name))
         .hint(fmt::format("one of {}", fmt::join(scheme_names(), ", ")));
-  Scheme out{.name = std::string(found->name),
-             .format = std::string(found->format),
-             .element = found->element,
-             .bits = found->bits,
-             .symmetric = found->symmetric,
-             .sharing = found->sharing,
-             .group = found->group,
-             .scale = found->scale,
-             .activations = activations_of(found->activations)};
+  Scheme out = *found;
   if (!options.group && !options.symmetric) return out;
   if (out.element != Element::integer || out.sharing != Sharing::group)
     throw Error(Code::usage, fmt::format("{} has no choice of group size or symmetry", out.name))
@@ -175,7 +154,7 @@ Scheme find_scheme(std::string_view name, const SchemeOptions& options) {
 
 std::vector<std::string> scheme_names() {
   std::vector<std::string> out;
-  for (const Preset& preset : kPresets) out.emplace_back(preset.name);
+  for (const Scheme& preset : kPresets) out.emplace_back(preset.name);
   return out;
 }
 
@@ -221,7 +200,7 @@ std::optional<std::string> why_not(const Scheme& scheme, const TensorInfo& weigh
 Json quantization_config(const Scheme& scheme, const std::vector<std::string>& ignore) {
   const Json group = {{"targets", Json::array({"Linear"})},
                       {"weights", weights_of(scheme)},
-                      {"input_activations", scheme.activations},
+                      {"input_activations", activations_of(scheme.activations)},
                       {"output_activations", nullptr},
                       {"format", scheme.format}};
   return {{"quant_method", "compressed-tensors"},

@@ -32,18 +32,25 @@ enum class ScaleFormat {
   e4m3,     // FP8 (NVFP4)
 };
 
-/// How one kind of weight is stored. Made by `find_scheme`.
+/// Into what a server quantizes activations, while it runs.
+enum class Activations {
+  none,
+  int8_token,  // a scale for each token
+  fp8_token,
+  fp8_group,  // a scale for each 128 columns of a token
+};
+
+/// How one kind of weight is stored. Made by `find_scheme`; the names live as long as the program.
 struct Scheme {
-  std::string name;    // the preset: "W4A16"
-  std::string format;  // of compressed-tensors: "pack-quantized"
+  std::string_view name;    // the preset: "W4A16"
+  std::string_view format;  // of compressed-tensors: "pack-quantized"
   Element element = Element::integer;
   int bits = 4;
   bool symmetric = true;
   Sharing sharing = Sharing::group;
   std::uint64_t group = 0;  // columns, where `sharing` has groups
   ScaleFormat scale = ScaleFormat::weights;
-  /// The activations' part of the configuration; null where they are not quantized.
-  Json activations;
+  Activations activations = Activations::none;
 };
 
 /// For integers in groups only.

@@ -233,11 +233,11 @@ void plan_change(ImportPlan& plan, PlannedFile& file) {
   plan.bytes_to_store += file.size;
   if (plan.compression->texts.contains(file.entry.path)) {
     file.from = PlannedFile::From::written;
-    file.detail = "written for " + scheme.name;
+    file.detail = fmt::format("written for {}", scheme.name);
     return;
   }
   file.from = PlannedFile::From::quantized;
-  file.detail = "quantized to " + scheme.name;
+  file.detail = fmt::format("quantized to {}", scheme.name);
   const int passes = scheme.sharing == quantize::Sharing::tensor_group ? 2 : 1;
   plan.bytes_to_fetch += static_cast<std::uint64_t>(passes) * file.entry.size;
 }
