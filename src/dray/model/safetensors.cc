@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 #include <tuple>
 
@@ -152,6 +153,27 @@ SafetensorsHeader parse_safetensors_header(Bytes header, std::uint64_t file_size
             });
   check_coverage(parsed.tensors, file_size - parsed.header_bytes, what);
   return parsed;
+}
+
+Buffer safetensors_head(std::string json, std::uint64_t alignment) {
+  json.append((alignment - (8 + json.size()) % alignment) % alignment, ' ');
+  Buffer out(8 + json.size());
+  for (std::size_t i = 0; i < 8; ++i)
+    out[i] = static_cast<std::byte>(static_cast<std::uint64_t>(json.size()) >> (8 * i));
+  std::memcpy(out.data() + 8, json.data(), json.size());
+  return out;
+}
+
+std::string safetensors_index(std::vector<TensorPlace> tensors, std::uint64_t total_size) {
+  std::ranges::sort(tensors, {}, &TensorPlace::tensor);
+  // As text: of a model with 100 000 tensors a JSON value takes several times as much memory.
+  std::string out = fmt::format(
+      "{{\n  \"metadata\": {{\n    \"total_size\": {}\n  }},\n  \"weight_map\": {{", total_size);
+  for (std::string_view before = "\n"; const auto& [tensor, file] : tensors) {
+    out += fmt::format("{}    {}: {}", before, dump_json(tensor), dump_json(file));
+    before = ",\n";
+  }
+  return out + "\n  }\n}\n";
 }
 
 }  // namespace dray

@@ -33,6 +33,17 @@ std::uint64_t safetensors_json_length(Bytes first_8_bytes, std::string_view what
 /// × shape, unknown dtypes, duplicate names are Code::malformed naming `what` and the tensor.
 SafetensorsHeader parse_safetensors_header(Bytes header, std::uint64_t file_size,
                                            std::string_view what);
+/// Length and JSON of a file, filled up with spaces so that data begins at a multiple of
+/// `alignment`.
+Buffer safetensors_head(std::string json, std::uint64_t alignment);
+/// Where a tensor lies; `file` is borrowed.
+struct TensorPlace {
+  std::string tensor;
+  std::string_view file;
+};
+/// model.safetensors.index.json of these, in order of their names. `total_size`: bytes of their
+/// data.
+std::string safetensors_index(std::vector<TensorPlace> tensors, std::uint64_t total_size);
 /// Bits of one element, 0 for an unknown dtype.
 int dtype_bits(std::string_view dtype);
 /// Bytes of this many elements of `bits` bits; nullopt on overflow or when it is no whole number of

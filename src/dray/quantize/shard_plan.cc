@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "dray/base/error.h"
@@ -75,13 +74,7 @@ Buffer header_of(const std::vector<PlannedTensor>& tensors,
     json[info.name] = {{"dtype", info.dtype},
                        {"shape", info.shape},
                        {"data_offsets", {info.data.offset, info.data.end()}}};
-  std::string text = json.dump();
-  text.append((kAlignment - (text.size() + 8) % kAlignment) % kAlignment, ' ');
-  Buffer out(8 + text.size());
-  for (std::size_t i = 0; i < 8; ++i)
-    out[i] = static_cast<std::byte>(static_cast<std::uint64_t>(text.size()) >> (8 * i));
-  std::memcpy(out.data() + 8, text.data(), text.size());
-  return out;
+  return safetensors_head(json.dump(), kAlignment);
 }
 
 }  // namespace
@@ -102,13 +95,13 @@ ShardPlan plan_shard(const SafetensorsHeader& input, const Scheme& scheme,
 }
 
 std::string shard_index(const std::map<std::string, ShardPlan>& shards) {
-  Json map = Json::object();
+  std::vector<TensorPlace> places;
   std::uint64_t total = 0;
   for (const auto& [file, plan] : shards) {
     total += plan.size - plan.header.size();
-    for (const auto& tensor : plan.tensors) map[tensor.info.name] = file;
+    for (const auto& tensor : plan.tensors) places.push_back({tensor.info.name, file});
   }
-  return dump_json_pretty({{"metadata", {{"total_size", total}}}, {"weight_map", std::move(map)}});
+  return safetensors_index(std::move(places), total);
 }
 
 }  // namespace dray::quantize

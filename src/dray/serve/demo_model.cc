@@ -13,6 +13,7 @@
 #include "dray/base/json.h"
 #include "dray/base/time.h"
 #include "dray/model/hf_config.h"
+#include "dray/model/safetensors.h"
 #include "dray/serve/demo_texts.h"
 
 namespace dray {
@@ -118,16 +119,10 @@ std::array<std::vector<Tensor>, kShards> make_tensors(const DemoShape& shape) {
   return shards;
 }
 
-std::string length_prefix(std::uint64_t length) {
-  std::string out;
-  for (int i = 0; i < 8; ++i) out += static_cast<char>((length >> (8 * i)) & 0xFF);
-  return out;
-}
-
 }  // namespace
 
 struct DemoModel::Shard {
-  std::string header;           // length and JSON
+  Buffer header;                // length and JSON
   std::vector<Tensor> tensors;  // in order of their place
   std::uint64_t size = 0;
 
@@ -143,9 +138,7 @@ struct DemoModel::Shard {
                            {"shape", tensor.shape},
                            {"data_offsets", {tensor.place.offset, tensor.place.end()}}};
     }
-    std::string text = dump_json(json);
-    text.append((8 - text.size() % 8) % 8, ' ');  // data begins at a multiple of 8
-    header = length_prefix(text.size()) + text;
+    header = safetensors_head(dump_json(json), 8);
     for (auto& tensor : tensors) tensor.place.offset += header.size();
     size = header.size() + at;
   }
@@ -173,19 +166,18 @@ struct DemoModel::Shard {
 DemoModel::DemoModel() {
   const DemoShape shape;
   texts_ = demo_texts(shape);
-  Json map = Json::object();
+  std::vector<TensorPlace> places;
   std::uint64_t total = 0;
   int number = 0;
   for (auto& tensors : make_tensors(shape)) {
     const auto name = fmt::format("model-{:05}-of-{:05}.safetensors", ++number, kShards);
-    for (const auto& tensor : tensors) {
-      map[tensor.name] = name;
-      total += bytes_of(tensor);
+    const auto shard = shards_.emplace(name, Shard(std::move(tensors))).first;
+    for (const auto& tensor : shard->second.tensors) {
+      places.push_back({tensor.name, shard->first});
+      total += tensor.place.length;
     }
-    shards_.emplace(name, Shard(std::move(tensors)));
   }
-  texts_["model.safetensors.index.json"] =
-      dump_json_pretty({{"metadata", {{"total_size", total}}}, {"weight_map", map}});
+  texts_["model.safetensors.index.json"] = safetensors_index(std::move(places), total);
 }
 
 DemoModel::~DemoModel() = default;

@@ -194,5 +194,30 @@ TEST(Safetensors, RandomHeadersReadBack) {
   }
 }
 
+TEST(Safetensors, AHeadIsReadBackAndItsDataIsAligned) {
+  for (const std::uint64_t alignment : {1, 8, 4096}) {
+    const Buffer head =
+        safetensors_head(R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}})", alignment);
+    EXPECT_EQ(head.size() % alignment, 0U);
+    EXPECT_LT(head.size(), 70 + alignment);
+    const auto header = parse_safetensors_header(head, head.size() + 3, "x");
+    EXPECT_EQ(header.header_bytes, head.size());
+    EXPECT_EQ(header.tensors.at(0), (TensorInfo{"a", "U8", {3}, {0, 3}}));
+  }
+}
+
+TEST(Safetensors, AnIndexIsAsPythonWritesIt) {
+  EXPECT_EQ(safetensors_index({{"b", "two"}, {"a \"q\"", "one"}}, 7), R"({
+  "metadata": {
+    "total_size": 7
+  },
+  "weight_map": {
+    "a \"q\"": "one",
+    "b": "two"
+  }
+}
+)");
+}
+
 }  // namespace
 }  // namespace dray
