@@ -14,25 +14,6 @@ namespace dray::quantize {
 
 namespace {
 
-/// Writes into memory that is kept.
-class KeptOutput final : public TransformOutput {
- public:
-  KeptOutput(Buffer& kept, std::uint64_t size) : kept_(kept), size_(size) {}
-  MutableBytes space() override {
-    filled_ = kept_.size();
-    kept_.resize(static_cast<std::size_t>(size_));
-    return MutableBytes(kept_).subspan(filled_);
-  }
-  void filled(std::uint64_t bytes) override {
-    kept_.resize(filled_ + static_cast<std::size_t>(bytes));
-  }
-
- private:
-  Buffer& kept_;
-  std::uint64_t size_;
-  std::size_t filled_ = 0;
-};
-
 /// What follows the weight's name in that of one of its tensors.
 std::string_view suffix_of(const PlannedTensor& output, const TensorInfo& weight) {
   return std::string_view(output.info.name).substr(weight.name.size());
@@ -140,16 +121,16 @@ void ShardTransform::feed_tensor(std::size_t index, Bytes input, TransformOutput
   const auto codes = std::find_if(outputs.begin(), outputs.end(), [&](std::size_t i) {
     return plan_.tensors[i].copied || holds_codes(plan_.tensors[i], tensor);
   });
-  std::optional<KeptOutput> keep;
-  if (*codes >= first_kept_) {
-    Buffer& kept = kept_[*codes];
-    keep.emplace(kept, plan_.tensors[*codes].info.data.length);
-  }
-  TransformOutput& to = keep ? *keep : output;
   if (quantized)
-    coder_->feed(input, to);
+    coder_->feed(input, place_of(*codes, output));
   else
-    to.write(input);
+    place_of(*codes, output).write(input);
+}
+
+/// Where the bytes of a tensor of the output are written to.
+TransformOutput& ShardTransform::place_of(std::size_t tensor, TransformOutput& output) {
+  if (tensor < first_kept_) return output;
+  return kept_.try_emplace(tensor, plan_.tensors[tensor].info.data.length).first->second;
 }
 
 /// The scales follow the codes.
@@ -159,11 +140,7 @@ void ShardTransform::end_tensor(std::size_t index, TransformOutput& output) {
   for (const std::size_t i : outputs_[index]) {
     const PlannedTensor& planned = plan_.tensors[i];
     if (holds_codes(planned, tensor) || planned.info.dtype == "I64") continue;
-    Buffer bytes = coder_->take(suffix_of(planned, tensor));
-    if (i >= first_kept_)
-      kept_[i] = std::move(bytes);
-    else
-      output.write(bytes);
+    place_of(i, output).write(coder_->take(suffix_of(planned, tensor)));
   }
   const Seen& seen = coder_->seen();
   if (!seen.finite)
@@ -181,7 +158,7 @@ void ShardTransform::finish(TransformOutput& output) {
   walk_.finish([&](std::size_t tensor) { end_tensor(tensor, output); });
   if (!walk_.same_header()) throw another_header(request_.what);
   if (problem_) throw Error(*problem_);
-  for (std::size_t i = first_kept_; i < plan_.tensors.size(); ++i) output.write(kept_[i]);
+  for (const auto& [tensor, kept] : kept_) output.write(kept.bytes());
   kept_.clear();
 }
 

@@ -38,6 +38,19 @@ struct ShardRequest {
   std::map<std::string, WeightStatistics> statistics;  // of those that lie here, for NVFP4
 };
 
+/// Memory that is written to as if it were a part.
+class KeptOutput final : public TransformOutput {
+ public:
+  explicit KeptOutput(std::uint64_t size) : bytes_(static_cast<std::size_t>(size)) {}
+  MutableBytes space() override { return MutableBytes(bytes_).subspan(filled_); }
+  void filled(std::uint64_t bytes) override { filled_ += static_cast<std::size_t>(bytes); }
+  Bytes bytes() const { return bytes_; }
+
+ private:
+  Buffer bytes_;
+  std::size_t filled_ = 0;
+};
+
 /// What is wrong with the content (another header than the one planned for, numbers that are not
 /// finite, other statistics) is told by finish(): then the input is known to be what its publisher
 /// states.
@@ -65,6 +78,7 @@ class ShardTransform final : public Transform {
   void begin(TransformOutput& output);
   void feed_tensor(std::size_t tensor, Bytes input, TransformOutput& output);
   void end_tensor(std::size_t tensor, TransformOutput& output);
+  TransformOutput& place_of(std::size_t tensor, TransformOutput& output);
   void problem(Error error);
 
   ShardRequest request_;  // its header has gone to walk_
@@ -75,8 +89,8 @@ class ShardTransform final : public Transform {
   std::uint64_t memory_ = 0;
 
   bool begun_ = false;
-  std::unique_ptr<TensorCoder> coder_;  // of the tensor that is being read, if it is quantized
-  std::map<std::size_t, Buffer> kept_;  // by index into plan_.tensors
+  std::unique_ptr<TensorCoder> coder_;      // of the tensor that is being read, if it is quantized
+  std::map<std::size_t, KeptOutput> kept_;  // by index into plan_.tensors
   std::vector<TensorError> errors_;
   std::optional<Error> problem_;
 };
