@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "dray/base/bytes.h"
@@ -43,6 +45,37 @@ class Transform {
   virtual void feed(Bytes input, TransformOutput& output) = 0;
   /// The input is complete; whatever is still held back must be written now.
   virtual void finish(TransformOutput& output) = 0;
+};
+
+/// What is asked of a transform before its first byte.
+struct TransformFacts {
+  std::uint64_t output_size = 0, memory = 0;
+  std::string identity;
+};
+TransformFacts facts_of(const Transform& transform);
+
+/// A transform that is made when its first bytes come, and let go of when they are complete or
+/// begin anew: of many, only those that are at work take memory.
+class LateTransform final : public Transform {
+ public:
+  /// `make` gives one of these facts, each time it is called.
+  LateTransform(TransformFacts facts, std::function<std::unique_ptr<Transform>()> make);
+
+  std::uint64_t output_size() const override { return facts_.output_size; }
+  std::uint64_t memory() const override { return facts_.memory; }
+  std::string identity() const override { return facts_.identity; }
+  Json report() const override { return report_; }
+  void restart() override { made_.reset(); }
+  void feed(Bytes input, TransformOutput& output) override;
+  void finish(TransformOutput& output) override;
+
+ private:
+  Transform& made();
+
+  TransformFacts facts_;
+  std::function<std::unique_ptr<Transform>()> make_;
+  std::unique_ptr<Transform> made_;
+  Json report_ = nullptr;
 };
 
 }  // namespace dray

@@ -56,13 +56,13 @@ std::string scheme_text(const quantize::Scheme& scheme) {
 
 std::string compression_text(const Compression& compression) {
   return fmt::format("{}, {}, {} → {}", scheme_text(compression.options.scheme),
-                     count_of(compression.weights.quantized.size(), "weight"),
+                     count_of(compression.quantized, "weight"),
                      human_size(compression.bytes_before), human_size(compression.bytes_after));
 }
 
 std::string kept_text(const Compression& compression) {
   std::map<std::string, std::size_t> counts;
-  for (const auto& kept : compression.weights.kept) ++counts[kept.why];
+  for (const auto& kept : compression.kept) ++counts[kept.why];
   std::vector<std::string> parts;
   for (const auto& [why, count] : counts) parts.push_back(fmt::format("{} {}", count, why));
   return fmt::format("{}", fmt::join(parts, ", "));
@@ -71,7 +71,7 @@ std::string kept_text(const Compression& compression) {
 Json compression_json(const Compression& compression) {
   Json out = compression.record();
   Json kept = Json::array();
-  for (const auto& [module, why] : compression.weights.kept)
+  for (const auto& [module, why] : compression.kept)
     kept.push_back({{"module", module}, {"why", why}});
   out["kept"] = std::move(kept);
   out["warnings"] = compression.advice;

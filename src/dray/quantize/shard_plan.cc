@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "dray/base/error.h"
@@ -25,12 +27,11 @@ std::uint64_t alignment_of(const TensorInfo& tensor) {
 }
 
 /// All outputs, in the order of the input.
-std::vector<PlannedTensor> outputs(const SafetensorsHeader& input, const Scheme& scheme,
-                                   const std::set<std::string>& quantized) {
+std::vector<PlannedTensor> outputs(const ShardInput& input, const Scheme& scheme) {
   std::vector<PlannedTensor> out;
-  for (std::size_t i = 0; i < input.tensors.size(); ++i) {
-    const TensorInfo& tensor = input.tensors[i];
-    if (!quantized.contains(tensor.name)) {
+  for (std::size_t i = 0; i < input.header.tensors.size(); ++i) {
+    const TensorInfo& tensor = input.header.tensors[i];
+    if (!input.quantized[i]) {
       out.push_back({{tensor.name, tensor.dtype, tensor.shape, {}}, i, true});
       continue;
     }
@@ -42,7 +43,7 @@ std::vector<PlannedTensor> outputs(const SafetensorsHeader& input, const Scheme&
 bool is_shape(const PlannedTensor& tensor) { return !tensor.copied && tensor.info.dtype == "I64"; }
 
 /// Puts them into data order; returns how many bytes are kept until the end.
-std::uint64_t arrange(std::vector<PlannedTensor>& tensors, std::string_view what) {
+std::uint64_t arrange(std::vector<PlannedTensor>& tensors, const std::string& what) {
   std::uint64_t widest = 1;
   for (const auto& tensor : tensors)
     if (!is_shape(tensor)) widest = std::max(widest, alignment_of(tensor.info));
@@ -59,7 +60,7 @@ std::uint64_t arrange(std::vector<PlannedTensor>& tensors, std::string_view what
     throw Error(Code::unsupported,
                 fmt::format("{} of its tensors have lengths that no multiple of {} bytes fits",
                             human_size(kept), widest))
-        .on("compress", std::string(what))
+        .on("compress", what)
         .hint("leave these tensors out of the scheme with --ignore");
   return kept;
 }
@@ -79,29 +80,18 @@ Buffer header_of(const std::vector<PlannedTensor>& tensors,
 
 }  // namespace
 
-ShardPlan plan_shard(const SafetensorsHeader& input, const Scheme& scheme,
-                     const std::set<std::string>& quantized, std::string_view what) {
+ShardPlan plan_shard(const ShardInput& input, const Scheme& scheme) {
   ShardPlan out;
-  out.tensors = outputs(input, scheme, quantized);
-  out.kept = arrange(out.tensors, what);
+  out.tensors = outputs(input, scheme);
+  out.kept = arrange(out.tensors, input.what);
   std::uint64_t at = 0;
   for (PlannedTensor& tensor : out.tensors) {
     tensor.info.data = {at, bytes_of(tensor.info)};
     at = tensor.info.data.end();
   }
-  out.header = header_of(out.tensors, input.metadata);
+  out.header = header_of(out.tensors, input.header.metadata);
   out.size = out.header.size() + at;
   return out;
-}
-
-std::string shard_index(const std::map<std::string, ShardPlan>& shards) {
-  std::vector<TensorPlace> places;
-  std::uint64_t total = 0;
-  for (const auto& [file, plan] : shards) {
-    total += plan.size - plan.header.size();
-    for (const auto& tensor : plan.tensors) places.push_back({tensor.info.name, file});
-  }
-  return safetensors_index(std::move(places), total);
 }
 
 }  // namespace dray::quantize

@@ -4,15 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <set>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "dray/base/bytes.h"
 #include "dray/model/safetensors.h"
 #include "dray/quantize/scheme.h"
+#include "dray/quantize/shard_input.h"
 
 namespace dray::quantize {
 
@@ -35,14 +32,8 @@ struct ShardPlan {
   std::uint64_t kept = 0;              // bytes that are kept in memory until the end
 };
 
-/// `quantized`: names of the weights to quantize, those of other shards are passed over. The
-/// metadata is the input's, with format = pt where it says none. Code::unsupported if more than
-/// 64 MiB would have to be kept, naming the shard `what`.
-ShardPlan plan_shard(const SafetensorsHeader& input, const Scheme& scheme,
-                     const std::set<std::string>& quantized, std::string_view what);
-
-/// model.safetensors.index.json of these shards, by file name, as compressed-tensors writes it (two
-/// spaces of indentation, sorted keys).
-std::string shard_index(const std::map<std::string, ShardPlan>& shards);
+/// The metadata is the input's, with format = pt where it says none. Code::unsupported, naming the
+/// shard, if more than 64 MiB would have to be kept.
+ShardPlan plan_shard(const ShardInput& input, const Scheme& scheme);
 
 }  // namespace dray::quantize

@@ -27,16 +27,13 @@ float global_of(WeightFormat format, float largest) {
 
 }  // namespace
 
-ShardStatistics::ShardStatistics(std::string what, Buffer header, std::uint64_t size,
-                                 std::set<std::string> quantized)
-    : what_(std::move(what)),
-      walk_(std::move(header), size, what_),
-      quantized_(std::move(quantized)) {}
+ShardStatistics::ShardStatistics(std::shared_ptr<const ShardInput> shard)
+    : walk_(std::move(shard)), largest_(walk_.tensors().size()) {}
 
 void ShardStatistics::restart() {
   walk_.restart();
   carry_.clear();
-  largest_.clear();
+  largest_.assign(largest_.size(), 0);
   problem_.reset();
 }
 
@@ -44,16 +41,16 @@ void ShardStatistics::feed(Bytes input, TransformOutput&) {
   walk_.feed(
       input,
       [&](std::size_t tensor, Bytes bytes) {
-        const TensorInfo& info = walk_.tensors()[tensor];
-        if (quantized_.contains(info.name)) look(info, bytes);
+        if (shard().quantized[tensor]) look(tensor, bytes);
       },
       [](std::size_t) {});
 }
 
-void ShardStatistics::look(const TensorInfo& tensor, Bytes bytes) {
+void ShardStatistics::look(std::size_t index, Bytes bytes) {
+  const TensorInfo& tensor = walk_.tensors()[index];
   const WeightFormat format = weight_format(tensor.dtype);
   const std::size_t element = bytes_of(format);
-  float& largest = largest_[tensor.name];
+  float& largest = largest_[index];
   const auto see = [&](const std::byte* from, std::size_t count) {
     const float here = bounds_of(format, from, count).largest();
     if (!std::isfinite(here) && !problem_) problem_ = not_finite(tensor.name);
@@ -74,21 +71,22 @@ void ShardStatistics::look(const TensorInfo& tensor, Bytes bytes) {
 }
 
 void ShardStatistics::finish(TransformOutput&) {
-  if (!walk_.same_header()) throw another_header(what_);
+  if (!walk_.same_header()) throw another_header(shard().what);
   if (problem_) throw Error(*problem_);
 }
 
-std::map<std::string, WeightStatistics> statistics_of(const std::vector<TensorInfo>& weights,
-                                                      const std::map<std::string, float>& largest) {
-  std::map<std::string, WeightStatistics> out;
-  for (const TensorInfo& weight : weights) {
-    WeightStatistics& here = out[weight.name];
-    here.largest = largest.at(weight.name);
-    float all = here.largest;
+std::vector<WeightStatistics> statistics_of(const ShardInput& shard,
+                                            const LargestMagnitudes& largest) {
+  std::vector<WeightStatistics> out(shard.header.tensors.size());
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    if (!shard.quantized[i]) continue;
+    const TensorInfo& weight = shard.header.tensors[i];
+    out[i].largest = largest.at(weight.name);
+    float all = out[i].largest;
     for (const std::string& other : fused_with(module_of(weight.name)))
       if (const auto found = largest.find(other + std::string(kWeight)); found != largest.end())
         all = std::max(all, found->second);
-    here.global = global_of(weight_format(weight.dtype), all);
+    out[i].global = global_of(weight_format(weight.dtype), all);
   }
   return out;
 }

@@ -3,13 +3,15 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
-#include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "dray/base/error.h"
 #include "dray/base/transform.h"
-#include "dray/quantize/scheme.h"
+#include "dray/quantize/shard_input.h"
 #include "dray/quantize/shard_walk.h"
 
 namespace dray::quantize {
@@ -23,12 +25,11 @@ struct WeightStatistics {
 /// Finds the largest magnitude in each weight of a shard while its bytes pass by; writes nothing.
 class ShardStatistics final : public Transform {
  public:
-  /// As for ShardTransform. Throws what parse_safetensors_header() throws.
-  ShardStatistics(std::string what, Buffer header, std::uint64_t size,
-                  std::set<std::string> quantized);
+  explicit ShardStatistics(std::shared_ptr<const ShardInput> shard);
 
-  /// By name of the weight; complete after finish().
-  const std::map<std::string, float>& largest() const { return largest_; }
+  const ShardInput& shard() const { return walk_.shard(); }
+  /// For each tensor of the shard, 0 for those that are not quantized; complete after finish().
+  const std::vector<float>& largest() const { return largest_; }
 
   std::uint64_t output_size() const override { return 0; }
   std::string identity() const override { return "largest magnitudes"; }
@@ -39,20 +40,20 @@ class ShardStatistics final : public Transform {
   void finish(TransformOutput& output) override;
 
  private:
-  void look(const TensorInfo& tensor, Bytes bytes);
+  void look(std::size_t tensor, Bytes bytes);
 
-  std::string what_;
   ShardWalk walk_;
-  std::set<std::string> quantized_;
   Buffer carry_;  // less than an element
-  std::map<std::string, float> largest_;
+  std::vector<float> largest_;
   std::optional<Error> problem_;
 };
 
-/// The statistics of all weights of a model, from the largest magnitude of each. `weights`: those
-/// that are quantized, of all shards.
-std::map<std::string, WeightStatistics> statistics_of(const std::vector<TensorInfo>& weights,
-                                                      const std::map<std::string, float>& largest);
+/// The largest magnitudes of all weights of a model that are quantized, by their names, which are
+/// borrowed.
+using LargestMagnitudes = std::map<std::string_view, float>;
+/// For each tensor of a shard, from the largest magnitudes of all shards' weights.
+std::vector<WeightStatistics> statistics_of(const ShardInput& shard,
+                                            const LargestMagnitudes& largest);
 
 /// What is said of a weight that holds NaN or an infinity, and of a shard that begins otherwise
 /// than its header did when it was read for the plan.

@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "dray/base/digest.h"
@@ -44,30 +45,35 @@ TensorError error_of(const std::string& name, const Squares& squares) {
 
 ShardTransform::ShardTransform(ShardRequest request)
     : request_(std::move(request)),
-      walk_(std::move(request_.header), request_.size, request_.what),
-      plan_(plan_shard(walk_.header(), request_.scheme, request_.quantized, request_.what)),
+      walk_(request_.shard),
+      plan_(plan_shard(*request_.shard, request_.scheme)),
       outputs_(walk_.tensors().size()) {
   std::uint64_t most = 0;
   for (std::size_t i = 0; i < plan_.tensors.size(); ++i)
     outputs_[plan_.tensors[i].input].push_back(i);
   // In the order in which they are made.
   for (auto& outputs : outputs_) std::sort(outputs.begin(), outputs.end());
-  for (const TensorInfo& tensor : walk_.tensors())
-    if (request_.quantized.contains(tensor.name))
-      most = std::max(most, TensorCoder::memory(request_.scheme, tensor));
+  for (std::size_t i = 0; i < walk_.tensors().size(); ++i)
+    if (request_.shard->quantized[i])
+      most = std::max(most, TensorCoder::memory(request_.scheme, walk_.tensors()[i]));
   first_kept_ = plan_.tensors.size();
   for (std::uint64_t kept = 0; kept < plan_.kept;)
     kept += plan_.tensors[--first_kept_].info.data.length;
-  memory_ = most + plan_.kept + walk_.header_bytes().size() + plan_.header.size();
+  memory_ = most + plan_.kept + plan_.header.size();
 }
 
 ShardTransform::~ShardTransform() = default;
 
 std::string ShardTransform::identity() const {
   const Scheme& scheme = request_.scheme;
-  Sha256 sha;
-  sha.update(walk_.header_bytes());
-  for (const std::string& name : request_.quantized) sha.update(as_bytes(name + "\n"));
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < walk_.tensors().size(); ++i)
+    if (request_.shard->quantized[i]) names.insert(walk_.tensors()[i].name);
+  Sha256 sha = request_.shard->head;
+  for (const std::string_view name : names) {
+    sha.update(as_bytes(name));
+    sha.update(as_bytes("\n"));
+  }
   return fmt::format("quantize/{} {} {} {} {}", kRule, scheme.name, scheme.group, scheme.symmetric,
                      sha.hex());
 }
@@ -114,9 +120,9 @@ void ShardTransform::feed_tensor(std::size_t index, Bytes input, TransformOutput
   const auto& outputs = outputs_[index];
   const bool quantized = !plan_.tensors[outputs.front()].copied;
   if (quantized && coder_ == nullptr) {
-    const auto found = request_.statistics.find(tensor.name);
     coder_ = std::make_unique<TensorCoder>(
-        request_.scheme, tensor, found == request_.statistics.end() ? 1 : found->second.global);
+        request_.scheme, tensor,
+        request_.statistics.empty() ? 1 : request_.statistics[index].global);
   }
   const auto codes = std::find_if(outputs.begin(), outputs.end(), [&](std::size_t i) {
     return plan_.tensors[i].copied || holds_codes(plan_.tensors[i], tensor);
@@ -145,8 +151,8 @@ void ShardTransform::end_tensor(std::size_t index, TransformOutput& output) {
   const Seen& seen = coder_->seen();
   if (!seen.finite)
     problem(not_finite(tensor.name));
-  else if (const auto known = request_.statistics.find(tensor.name);
-           known != request_.statistics.end() && known->second.largest != seen.bounds.largest())
+  else if (!request_.statistics.empty() &&
+           request_.statistics[index].largest != seen.bounds.largest())
     problem(Error(Code::verification, "its numbers are others than in the first pass")
                 .on("compress", tensor.name));
   errors_.push_back(error_of(tensor.name, seen.squares));
@@ -156,7 +162,7 @@ void ShardTransform::end_tensor(std::size_t index, TransformOutput& output) {
 void ShardTransform::finish(TransformOutput& output) {
   begin(output);
   walk_.finish([&](std::size_t tensor) { end_tensor(tensor, output); });
-  if (!walk_.same_header()) throw another_header(request_.what);
+  if (!walk_.same_header()) throw another_header(request_.shard->what);
   if (problem_) throw Error(*problem_);
   for (const auto& [tensor, kept] : kept_) output.write(kept.bytes());
   kept_.clear();

@@ -6,7 +6,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "dray/base/transform.h"
 #include "dray/model/safetensors.h"
 #include "dray/quantize/scheme.h"
+#include "dray/quantize/shard_input.h"
 #include "dray/quantize/shard_plan.h"
 #include "dray/quantize/shard_statistics.h"
 #include "dray/quantize/shard_walk.h"
@@ -30,12 +30,9 @@ struct TensorError {
 };
 
 struct ShardRequest {
-  std::string what;        // the file, for errors
-  Buffer header;           // its first bytes: length and JSON
-  std::uint64_t size = 0;  // of the file
+  std::shared_ptr<const ShardInput> shard;
   Scheme scheme;
-  std::set<std::string> quantized;                     // as for plan_shard()
-  std::map<std::string, WeightStatistics> statistics;  // of those that lie here, for NVFP4
+  std::vector<WeightStatistics> statistics;  // for each tensor of the shard; empty but for NVFP4
 };
 
 /// Memory that is written to as if it were a part.
@@ -56,7 +53,7 @@ class KeptOutput final : public TransformOutput {
 /// states.
 class ShardTransform final : public Transform {
  public:
-  /// Throws what parse_safetensors_header() and plan_shard() throw.
+  /// Throws what plan_shard() throws.
   explicit ShardTransform(ShardRequest request);
   ~ShardTransform() override;
 
@@ -81,7 +78,7 @@ class ShardTransform final : public Transform {
   TransformOutput& place_of(std::size_t tensor, TransformOutput& output);
   void problem(Error error);
 
-  ShardRequest request_;  // its header has gone to walk_
+  ShardRequest request_;
   ShardWalk walk_;
   ShardPlan plan_;
   std::vector<std::vector<std::size_t>> outputs_;  // of each input tensor, into plan_.tensors

@@ -4,42 +4,40 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <string_view>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "dray/base/bytes.h"
+#include "dray/base/digest.h"
 #include "dray/model/safetensors.h"
+#include "dray/quantize/shard_input.h"
 
 namespace dray::quantize {
 
 /// Used by one thread.
 class ShardWalk {
  public:
-  /// `header`: the file's first bytes, length and JSON; `size`: of the file. Throws what
-  /// parse_safetensors_header() throws, naming the file `what`.
-  ShardWalk(Buffer header, std::uint64_t size, std::string_view what)
-      : bytes_(std::move(header)), header_(parse_safetensors_header(bytes_, size, what)) {}
+  explicit ShardWalk(std::shared_ptr<const ShardInput> shard) : shard_(std::move(shard)) {}
 
-  const Buffer& header_bytes() const { return bytes_; }
-  const std::vector<TensorInfo>& tensors() const { return header_.tensors; }
-  const SafetensorsHeader& header() const { return header_; }
+  const ShardInput& shard() const { return *shard_; }
+  const std::vector<TensorInfo>& tensors() const { return shard_->header.tensors; }
   /// False once the file was seen to begin otherwise.
   bool same_header() const { return same_header_; }
 
   void restart() {
     at_ = 0;
     tensor_ = 0;
+    head_ = Sha256();
     same_header_ = true;
   }
   /// The next bytes of the file, cut where tensors end: part(index, bytes), none of them empty, and
   /// end(index) after the last of each.
   template <typename Part, typename End>
   void feed(Bytes input, Part part, End end) {
-    if (at_ < bytes_.size()) {
-      const Bytes head = advance(input, bytes_.size());
-      same_header_ = same_header_ &&
-                     std::memcmp(head.data(), bytes_.data() + at_ - head.size(), head.size()) == 0;
+    if (const std::uint64_t data = shard_->header.header_bytes; at_ < data) {
+      head_.update(advance(input, data));
+      if (at_ == data) same_header_ = head_.digest() == shard_->head.digest();
     }
     while (!input.empty() && tensor_ < tensors().size()) {
       const std::uint64_t last = end_of(tensor_);
@@ -55,7 +53,7 @@ class ShardWalk {
 
  private:
   std::uint64_t end_of(std::size_t tensor) const {
-    return header_.header_bytes + tensors()[tensor].data.end();
+    return shard_->header.header_bytes + tensors()[tensor].data.end();
   }
   /// Takes what lies before `to` off the front of `input`.
   Bytes advance(Bytes& input, std::uint64_t to) {
@@ -66,10 +64,10 @@ class ShardWalk {
     return out;
   }
 
-  Buffer bytes_;
-  SafetensorsHeader header_;
+  std::shared_ptr<const ShardInput> shard_;
   std::uint64_t at_ = 0;    // bytes of the file so far
   std::size_t tensor_ = 0;  // being read
+  Sha256 head_;             // so far
   bool same_header_ = true;
 };
 

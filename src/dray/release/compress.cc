@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
+#include <functional>
 #include <set>
+#include <string_view>
 #include <utility>
 
+#include "dray/base/digest.h"
 #include "dray/base/error.h"
 #include "dray/base/parallel.h"
 #include "dray/model/file_kind.h"
@@ -61,11 +63,25 @@ std::string read_config(Source& source, const Choice& choice, const std::stop_to
                "this model", "take it along, or leave --compress out");
 }
 
-std::vector<TensorInfo> all_tensors(const std::vector<SafetensorsHeader>& headers) {
+using Shards = std::vector<std::shared_ptr<quantize::ShardInput>>;
+
+/// What their heads say. Nothing is quantized yet.
+Shards read_shards(Source& source, const std::vector<const FileEntry*>& files,
+                   const std::stop_token& stop) {
+  Shards out(files.size());
+  parallel_for(files.size(), kHeadReaders, stop, [&](std::size_t i, const std::stop_token& over) {
+    const FileEntry& file = *files[i];
+    out[i] = std::make_shared<quantize::ShardInput>(
+        quantize::read_shard(file.path, read_safetensors_head(source, file, over), file.size));
+  });
+  return out;
+}
+
+std::vector<TensorInfo> all_tensors(const Shards& shards) {
   std::vector<TensorInfo> out;
   std::set<std::string_view> names;
-  for (const auto& header : headers)
-    for (const TensorInfo& tensor : header.tensors) {
+  for (const auto& shard : shards)
+    for (const TensorInfo& tensor : shard->header.tensors) {
       if (!names.insert(tensor.name).second)
         throw Error(Code::malformed, "two files hold a tensor of this name")
             .on("compress", tensor.name)
@@ -75,64 +91,79 @@ std::vector<TensorInfo> all_tensors(const std::vector<SafetensorsHeader>& header
   return out;
 }
 
-std::vector<TensorInfo> quantized_ones(std::vector<TensorInfo> tensors,
-                                       const std::set<std::string>& quantized) {
-  std::erase_if(tensors, [&](const TensorInfo& t) { return !quantized.contains(t.name); });
-  return tensors;
+/// Decides which weights are quantized and marks them in their shards. Returns the modules that the
+/// configuration is to name as left alone.
+std::vector<std::string> choose_in(Shards& shards, const HfConfig& config, Compression& out) {
+  const quantize::Scheme& scheme = out.options.scheme;
+  std::vector<TensorInfo> tensors = all_tensors(shards);
+  quantize::WeightChoice choice =
+      quantize::choose_weights(scheme, tensors, {out.options.ignore, config.num_hidden_layers});
+  const auto is_quantized = [&](const TensorInfo& tensor) {
+    return std::ranges::binary_search(choice.quantized, tensor.name);
+  };
+  for (auto& shard : shards)
+    std::transform(shard->header.tensors.begin(), shard->header.tensors.end(),
+                   shard->quantized.begin(), is_quantized);
+  std::erase_if(tensors, std::not_fn(is_quantized));
+  out.advice = quantize::advice_on(scheme, tensors);
+  out.quantized = choice.quantized.size();
+  out.kept = std::move(choice.kept);
+  return std::move(choice.ignore);
 }
 
-/// Those of `names` that lie in this shard.
-std::set<std::string> found_in(const SafetensorsHeader& header,
-                               const std::set<std::string>& names) {
-  std::set<std::string> out;
-  for (const TensorInfo& tensor : header.tensors)
-    if (names.contains(tensor.name)) out.insert(tensor.name);
-  return out;
+/// Decides what becomes of each shard. Returns the index of that.
+std::string plan_shards(const Shards& shards, Compression& out) {
+  std::vector<TensorPlace> places;
+  std::uint64_t total = 0;
+  for (const auto& shard : shards) {
+    const quantize::ShardTransform made({shard, out.options.scheme, {}});
+    const quantize::ShardPlan& plan = made.plan();
+    for (const auto& tensor : plan.tensors) places.push_back({tensor.info.name, shard->what});
+    total += plan.size - plan.header.size();
+    const bool stays = std::ranges::count(shard->quantized, true) == 0;
+    out.bytes_before += shard->size;
+    out.bytes_after += stays ? shard->size : plan.size;
+    if (!stays) out.shards[shard->what] = {shard, facts_of(made)};
+  }
+  return safetensors_index(std::move(places), total);
 }
 
-void write_texts(Source& source, const Choice& choice, const std::string& config,
-                 const std::map<std::string, quantize::ShardPlan>& plans, Compression& out,
-                 const std::stop_token& stop) {
-  out.texts[kConfig] = {
-      config, set_in_hf_config(
-                  config, "quantization_config",
-                  quantize::quantization_config(out.options.scheme, out.weights.ignore), kConfig)};
-  for (const FileEntry& file : choice.files)
-    if (is_index(file))
-      out.texts[file.path] = {read_small(source, file, kSmallFile, stop),
-                              quantize::shard_index(plans)};
+Compression::Text rewritten(std::string_view before, std::string_view after) {
+  const Bytes bytes = as_bytes(after);
+  return {Sha256::hex_of(as_bytes(before)),
+          std::make_shared<const Buffer>(bytes.begin(), bytes.end())};
 }
 
 /// The first pass of NVFP4.
-std::map<std::string, quantize::WeightStatistics> read_statistics(
-    Source& source, const std::vector<FileEntry>& files, const Compression& compression,
-    const std::set<std::string>& quantized, const TransferOptions& options, Progress& progress,
-    const std::stop_token& stop) {
-  const auto is_quantized = [&](const TensorInfo& tensor) {
-    return quantized.contains(tensor.name);
-  };
-  std::vector<TensorInfo> weights;
+quantize::LargestMagnitudes read_statistics(Source& source, const Choice& choice,
+                                            const Compression& compression,
+                                            const TransferOptions& options, Progress& progress,
+                                            const std::stop_token& stop) {
+  std::vector<FileEntry> files;
   std::vector<std::shared_ptr<quantize::ShardStatistics>> found;
-  for (const FileEntry& file : files) {
-    const Buffer& head = compression.shards.at(file.path).head;
-    const auto header = parse_safetensors_header(head, file.size, file.path);
-    std::ranges::copy_if(header.tensors, std::back_inserter(weights), is_quantized);
-    found.push_back(std::make_shared<quantize::ShardStatistics>(file.path, head, file.size,
-                                                                found_in(header, quantized)));
+  for (const FileEntry& file : choice.files) {
+    const auto shard = compression.shards.find(file.path);
+    if (shard == compression.shards.end()) continue;
+    files.push_back(file);
+    found.push_back(std::make_shared<quantize::ShardStatistics>(shard->second.input));
   }
   progress.begin("looking at the weights", compression.bytes_before, files.size());
   read_through(source, files, {found.begin(), found.end()}, options, progress, stop);
-  std::map<std::string, float> largest;
-  for (const auto& shard : found) largest.insert(shard->largest().begin(), shard->largest().end());
-  return quantize::statistics_of(weights, largest);
+  quantize::LargestMagnitudes out;
+  for (const auto& each : found)
+    for (std::size_t i = 0; i < each->largest().size(); ++i)
+      if (each->shard().quantized[i])
+        out[each->shard().header.tensors[i].name] = each->largest()[i];
+  return out;
 }
 
 }  // namespace
 
 std::uint64_t Compression::size_of(const FileEntry& file) const {
-  if (const auto shard = shards.find(file.path); shard != shards.end()) return shard->second.size;
+  if (const auto shard = shards.find(file.path); shard != shards.end())
+    return shard->second.made.output_size;
   if (const auto text = texts.find(file.path); text != texts.end())
-    return text->second.after.size();
+    return text->second.after->size();
   return file.size;
 }
 
@@ -147,14 +178,14 @@ Json Compression::record() const {
           {"group_size", scheme.group == 0 ? Json() : Json(scheme.group)},
           {"ignore", options.ignore},
           {"rule", quantize::kRule},
-          {"weights", weights.quantized.size()},
+          {"weights", quantized},
           {"bytes_before", bytes_before},
           {"bytes_after", bytes_after}};
 }
 
 Compression plan_compression(Source& source, const Choice& choice, const CompressOptions& options,
                              const std::stop_token& stop) {
-  const auto shards = shards_of(choice);
+  const auto files = shards_of(choice);
   if (!source.random_access())
     throw cannot("it gives its files only from their beginning, and all headers are needed first",
                  source.name(), "use a mirror or an endpoint that honours ranges");
@@ -165,53 +196,31 @@ Compression plan_compression(Source& source, const Choice& choice, const Compres
                  "compress the model that it was made of, or import it as it is");
   Compression out;
   out.options = options;
-  std::vector<Buffer> heads(shards.size());
-  parallel_for(shards.size(), kHeadReaders, stop, [&](std::size_t i, const std::stop_token& over) {
-    heads[i] = read_safetensors_head(source, *shards[i], over);
-  });
-  std::vector<SafetensorsHeader> headers;
-  for (std::size_t i = 0; i < shards.size(); ++i)
-    headers.push_back(parse_safetensors_header(heads[i], shards[i]->size, shards[i]->path));
-  const std::vector<TensorInfo> tensors = all_tensors(headers);
-  out.weights =
-      quantize::choose_weights(options.scheme, tensors, {options.ignore, config.num_hidden_layers});
-  const std::set<std::string> quantized(out.weights.quantized.begin(), out.weights.quantized.end());
-  out.advice = quantize::advice_on(options.scheme, quantized_ones(tensors, quantized));
-  std::map<std::string, quantize::ShardPlan> plans;
-  for (std::size_t i = 0; i < shards.size(); ++i) {
-    const FileEntry& file = *shards[i];
-    const auto& plan = plans[file.path] =
-        quantize::plan_shard(headers[i], options.scheme, quantized, file.path);
-    const bool stays = std::ranges::all_of(plan.tensors, &quantize::PlannedTensor::copied);
-    out.bytes_before += file.size;
-    out.bytes_after += stays ? file.size : plan.size;
-    if (!stays) out.shards[file.path] = {std::move(heads[i]), plan.size};
-  }
-  write_texts(source, choice, text, plans, out, stop);
+  Shards shards = read_shards(source, files, stop);
+  const std::vector<std::string> ignored = choose_in(shards, config, out);
+  const std::string index = plan_shards(shards, out);
+  out.texts[kConfig] = rewritten(
+      text, set_in_hf_config(text, "quantization_config",
+                             quantize::quantization_config(options.scheme, ignored), kConfig));
+  for (const FileEntry& file : choice.files)
+    if (is_index(file))
+      out.texts[file.path] = rewritten(read_small(source, file, kSmallFile, stop), index);
   return out;
 }
 
 std::map<std::string, std::shared_ptr<Transform>> shard_transforms(
     Source& source, const Choice& choice, const Compression& compression,
     const TransferOptions& options, Progress& progress, const std::stop_token& stop) {
-  const std::set<std::string> quantized(compression.weights.quantized.begin(),
-                                        compression.weights.quantized.end());
-  std::vector<FileEntry> files;
-  for (const FileEntry& file : choice.files)
-    if (compression.shards.contains(file.path)) files.push_back(file);
-  std::map<std::string, quantize::WeightStatistics> statistics;
-  if (compression.options.scheme.sharing == quantize::Sharing::tensor_group)
-    statistics = read_statistics(source, files, compression, quantized, options, progress, stop);
+  const bool twice = compression.options.scheme.sharing == quantize::Sharing::tensor_group;
+  quantize::LargestMagnitudes largest;
+  if (twice) largest = read_statistics(source, choice, compression, options, progress, stop);
   std::map<std::string, std::shared_ptr<Transform>> out;
-  for (const FileEntry& file : files) {
-    const Buffer& head = compression.shards.at(file.path).head;
-    quantize::ShardRequest shard{
-        .what = file.path, .header = head, .size = file.size, .scheme = compression.options.scheme};
-    shard.quantized = found_in(parse_safetensors_header(head, file.size, file.path), quantized);
-    for (const std::string& name : shard.quantized)
-      if (const auto known = statistics.find(name); known != statistics.end())
-        shard.statistics.insert(*known);
-    out[file.path] = std::make_shared<quantize::ShardTransform>(std::move(shard));
+  for (const auto& [path, shard] : compression.shards) {
+    quantize::ShardRequest request{shard.input, compression.options.scheme, {}};
+    if (twice) request.statistics = quantize::statistics_of(*shard.input, largest);
+    out[path] = std::make_shared<LateTransform>(shard.made, [request = std::move(request)] {
+      return std::make_unique<quantize::ShardTransform>(request);
+    });
   }
   return out;
 }

@@ -16,6 +16,7 @@
 #include "dray/model/snapshot.h"
 #include "dray/quantize/choice.h"
 #include "dray/quantize/scheme.h"
+#include "dray/quantize/shard_input.h"
 #include "dray/source/source.h"
 #include "dray/transfer/options.h"
 #include "dray/transfer/progress.h"
@@ -30,16 +31,18 @@ struct CompressOptions {
 /// Decided for one model.
 struct Compression {
   CompressOptions options;
-  quantize::WeightChoice weights;
-  std::vector<std::string> advice;  // what a server will not like about the result
+  std::size_t quantized = 0;               // weights
+  std::vector<quantize::KeptWeight> kept;  // the other matrices
+  std::vector<std::string> advice;         // what a server will not like about the result
 
   struct Shard {
-    Buffer head;             // of the source's file: length and JSON
-    std::uint64_t size = 0;  // of what becomes of it
+    std::shared_ptr<const quantize::ShardInput> input;
+    TransformFacts made;  // of what makes it the other one
   };
   std::map<std::string, Shard> shards;  // files whose weights are quantized, by path
   struct Text {
-    std::string before, after;
+    std::string sha256;  // of the source's file
+    std::shared_ptr<const Buffer> after;
   };
   std::map<std::string, Text> texts;  // files that are written anew: config.json, the index
 
@@ -60,8 +63,8 @@ struct Compression {
 Compression plan_compression(Source& source, const Choice& choice, const CompressOptions& options,
                              const std::stop_token& stop);
 
-/// By path of the shard. Where the scheme needs to know whole weights first (NVFP4) all shards are
-/// read once for that.
+/// By path of the shard; each takes memory only while it is at work. Where the scheme needs to know
+/// whole weights first (NVFP4) all shards are read once for that.
 std::map<std::string, std::shared_ptr<Transform>> shard_transforms(
     Source& source, const Choice& choice, const Compression& compression,
     const TransferOptions& options, Progress& progress, const std::stop_token& stop);

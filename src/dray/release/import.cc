@@ -59,9 +59,9 @@ TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan,
     object.label = file.entry.path;
     object.rank = publish_rank(file.entry.path);
     if (file.from == PlannedFile::From::written) {
-      const Bytes text = as_bytes(plan.compression->texts.at(file.entry.path).after);
-      object.segments = {LiteralSegment{std::make_shared<const Buffer>(text.begin(), text.end())}};
-      object.spec.sha256 = Sha256::hex_of(text);
+      const auto& text = plan.compression->texts.at(file.entry.path).after;
+      object.segments = {LiteralSegment{text}};
+      object.spec.sha256 = Sha256::hex_of(*text);
     } else {
       object.segments = {SourceSegment{transfer.units.size(), {0, file.entry.size}}};
       transfer.units.push_back(file.entry);
@@ -96,8 +96,7 @@ void describe_base(const ImportPlan& plan, const std::string& prefix,
   for (const ObjectResult& object : objects)
     read[std::string_view(object.key).substr(prefix.size())] =
         object.input_sha256.empty() ? object.sha256 : object.input_sha256;
-  for (const auto& [path, text] : plan.compression->texts)
-    read[path] = Sha256::hex_of(as_bytes(text.before));
+  for (const auto& [path, text] : plan.compression->texts) read[path] = text.sha256;
   std::vector<ManifestFile> files;
   std::uint64_t bytes = 0;
   for (const FileEntry& file : plan.choice.files) {

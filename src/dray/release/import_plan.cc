@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <map>
 
-#include "dray/base/digest.h"
 #include "dray/base/error.h"
 #include "dray/base/log.h"
 #include "dray/release/import.h"
@@ -281,9 +280,11 @@ void estimate(Source& source, ImportPlan& plan, const std::stop_token& stop) {
   const FileEntry* config = plan.snapshot.find("config.json");
   if (config == nullptr || config->size > kSmallFile) return;
   try {
-    plan.config = parse_hf_config(plan.compression ? plan.compression->texts.at("config.json").after
-                                                   : read_small(source, *config, kSmallFile, stop),
-                                  "config.json");
+    plan.config =
+        plan.compression
+            ? parse_hf_config(as_text(*plan.compression->texts.at("config.json").after),
+                              "config.json")
+            : parse_hf_config(read_small(source, *config, kSmallFile, stop), "config.json");
   } catch (const Error& error) {
     if (error.code() != Code::malformed) throw;
     warn("{}", error.what());
@@ -300,9 +301,8 @@ bool same_base(const Manifest& manifest, const ImportPlan& plan) {
   std::vector<ManifestFile> files;
   for (const FileEntry& file : plan.choice.files) {
     const auto text = plan.compression->texts.find(file.path);
-    const std::string sha256 = text == plan.compression->texts.end()
-                                   ? file.digests.sha256
-                                   : Sha256::hex_of(as_bytes(text->second.before));
+    const std::string& sha256 =
+        text == plan.compression->texts.end() ? file.digests.sha256 : text->second.sha256;
     if (sha256.empty()) return true;
     files.push_back({.path = file.path, .size = file.size, .sha256 = sha256});
   }

@@ -17,16 +17,19 @@ namespace {
 
 using testing::ElementsAre;
 
-SafetensorsHeader shard(std::vector<TensorInfo> tensors) {
-  SafetensorsHeader out;
+/// A shard of these tensors, some of which are quantized.
+ShardInput shard(std::vector<TensorInfo> tensors, const std::set<std::string>& quantized = {}) {
+  ShardInput out;
+  out.what = "model.safetensors";
   std::uint64_t at = 0;
   for (TensorInfo& tensor : tensors) {
     std::uint64_t bytes = static_cast<std::uint64_t>(dtype_bits(tensor.dtype)) / 8;
     for (const auto size : tensor.shape) bytes *= size;
     tensor.data = {at, bytes};
     at += bytes;
+    out.quantized.push_back(quantized.contains(tensor.name));
   }
-  out.tensors = std::move(tensors);
+  out.header.tensors = std::move(tensors);
   return out;
 }
 
@@ -53,8 +56,9 @@ void expect_aligned(const ShardPlan& plan) {
 TEST(ShardPlan, ShapesComeFirstThenTheOrderOfTheInput) {
   const auto input = shard({{"norm.weight", "BF16", {256}, {}},
                             {"a.weight", "BF16", {64, 256}, {}},
-                            {"b.weight", "BF16", {64, 256}, {}}});
-  const ShardPlan plan = plan_shard(input, find_scheme("W4A16"), {"a.weight", "b.weight"}, "x");
+                            {"b.weight", "BF16", {64, 256}, {}}},
+                           {"a.weight", "b.weight"});
+  const ShardPlan plan = plan_shard(input, find_scheme("W4A16"));
   EXPECT_THAT(names(plan),
               ElementsAre("a.weight_shape", "b.weight_shape", "norm.weight", "a.weight_packed",
                           "a.weight_scale", "b.weight_packed", "b.weight_scale"));
@@ -70,8 +74,9 @@ TEST(ShardPlan, ShapesComeFirstThenTheOrderOfTheInput) {
 TEST(ShardPlan, WhatWouldMoveTheOthersToOddAddressesComesLast) {
   // One scale a row, 33 rows: 66 bytes, and no packed word may begin there.
   const auto input =
-      shard({{"a.weight", "BF16", {33, 128}, {}}, {"b.weight", "BF16", {64, 128}, {}}});
-  const ShardPlan plan = plan_shard(input, find_scheme("W4A16"), {"a.weight", "b.weight"}, "x");
+      shard({{"a.weight", "BF16", {33, 128}, {}}, {"b.weight", "BF16", {64, 128}, {}}},
+            {"a.weight", "b.weight"});
+  const ShardPlan plan = plan_shard(input, find_scheme("W4A16"));
   EXPECT_EQ(names(plan).back(), "a.weight_scale");
   EXPECT_EQ(plan.kept, 66u);
   expect_aligned(plan);
@@ -80,29 +85,16 @@ TEST(ShardPlan, WhatWouldMoveTheOthersToOddAddressesComesLast) {
 
 TEST(ShardPlan, MetadataIsKept) {
   auto input = shard({{"a", "F32", {1}, {}}});
-  input.metadata = {{"format", "flax"}, {"total_parameters", "1"}};
-  const auto back = read_back(plan_shard(input, find_scheme("W4A16"), {}, "x"));
-  EXPECT_EQ(back.metadata, input.metadata);
+  input.header.metadata = {{"format", "flax"}, {"total_parameters", "1"}};
+  const auto back = read_back(plan_shard(input, find_scheme("W4A16")));
+  EXPECT_EQ(back.metadata, input.header.metadata);
 }
 
 TEST(ShardPlan, TooMuchToKeepIsSaid) {
   const auto input = shard({{"a", "U8", {65 * kMiB + 1}, {}}, {"b", "F32", {1}, {}}});
-  const Error error =
-      test::error_of([&] { plan_shard(input, find_scheme("W4A16"), {}, "model.safetensors"); });
+  const Error error = test::error_of([&] { plan_shard(input, find_scheme("W4A16")); });
   EXPECT_EQ(error.code(), Code::unsupported);
   EXPECT_EQ(error.object(), "model.safetensors");
-}
-
-TEST(ShardPlan, TheIndexNamesEveryTensorsFile) {
-  std::map<std::string, ShardPlan> shards;
-  const auto plan = [](const char* name) {
-    return plan_shard(shard({{name, "F32", {4}, {}}}), find_scheme("W4A16"), {}, "x");
-  };
-  shards["model-00001-of-00002.safetensors"] = plan("a");
-  shards["model-00002-of-00002.safetensors"] = plan("b");
-  const Json index = parse_json(shard_index(shards), "index");
-  EXPECT_EQ(index["metadata"]["total_size"], 32);
-  EXPECT_EQ(index["weight_map"]["b"], "model-00002-of-00002.safetensors");
 }
 
 TEST(ShardPlan, AnyShapesGiveAFileThatReadersAccept) {
@@ -121,7 +113,7 @@ TEST(ShardPlan, AnyShapesGiveAFileThatReadersAccept) {
       if (!why_not(scheme, tensor) && below(3) != 0) quantized.insert(tensor.name);
       tensors.push_back(std::move(tensor));
     }
-    const ShardPlan plan = plan_shard(shard(std::move(tensors)), scheme, quantized, "x");
+    const ShardPlan plan = plan_shard(shard(std::move(tensors), quantized), scheme);
     read_back(plan);
     expect_aligned(plan);
   }

@@ -202,16 +202,19 @@ struct ShardTransformTest : testing::Test {
   }
 
   ShardRequest request(const Scheme& scheme) {
-    ShardRequest out{.what = "model.safetensors",
-                     .header = test::safetensors_header(tensors),
-                     .scheme = scheme,
-                     .quantized = quantized};
-    out.size = out.header.size();
-    for (const Tensor& tensor : tensors) {
-      out.size += tensor.bytes.size();
-      if (scheme.sharing == Sharing::tensor_group && quantized.contains(tensor.name))
-        out.statistics[tensor.name] = {largest_of(tensor), 60000};
+    const Buffer head = test::safetensors_header(tensors);
+    std::uint64_t size = head.size();
+    for (const Tensor& tensor : tensors) size += tensor.bytes.size();
+    ShardInput shard = read_shard("model.safetensors", head, size);
+    ShardRequest out{.shard = nullptr, .scheme = scheme, .statistics = {}};
+    for (std::size_t i = 0; i < shard.quantized.size(); ++i) {
+      const std::string& name = shard.header.tensors[i].name;
+      shard.quantized[i] = quantized.contains(name);
+      if (scheme.sharing != Sharing::tensor_group) continue;
+      out.statistics.emplace_back();
+      if (shard.quantized[i]) out.statistics.back() = {largest_of(tensor(name)), 60000};
     }
+    out.shard = std::make_shared<const ShardInput>(std::move(shard));
     return out;
   }
 
@@ -339,7 +342,7 @@ TEST_F(ShardTransformTest, AnotherHeaderThanPlannedForIsNoticed) {
 TEST_F(ShardTransformTest, OtherNumbersThanInTheFirstPassAreNoticed) {
   add("a.weight", "BF16", {64, 128}, true);
   ShardRequest asked = request(find_scheme("NVFP4A16"));
-  asked.statistics["a.weight"].largest *= 2;
+  asked.statistics.at(0).largest *= 2;
   ShardTransform transform(std::move(asked));
   expect_error([&] { run(transform, input(), 1000); }, Code::verification, "a.weight");
 }
@@ -348,15 +351,11 @@ TEST_F(ShardTransformTest, HoldsLittleOfALargeWeight) {
   // Of 8 GiB of BF16 only the scales: what counts is the header.
   const std::string text =
       R"({"a.weight":{"dtype":"BF16","shape":[65536,65536],"data_offsets":[0,8589934592]}})";
-  ShardRequest asked{.what = "x",
-                     .header = Buffer(8 + text.size()),
-                     .scheme = find_scheme("W4A16"),
-                     .quantized = {"a.weight"}};
-  const std::uint64_t length = text.size();
-  std::memcpy(asked.header.data(), &length, 8);
-  std::memcpy(asked.header.data() + 8, text.data(), text.size());
-  asked.size = asked.header.size() + 8589934592;
-  const ShardTransform transform(std::move(asked));
+  const Buffer head = safetensors_head(text, 8);
+  ShardInput shard = read_shard("x", head, head.size() + 8589934592);
+  shard.quantized.at(0) = true;
+  const ShardTransform transform(
+      {std::make_shared<const ShardInput>(std::move(shard)), find_scheme("W4A16"), {}});
   EXPECT_LT(transform.memory(), 65 * kMiB);
   EXPECT_GT(transform.memory(), 64 * kMiB);
 }
