@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <functional>
 #include <limits>
@@ -18,6 +17,7 @@
 #include "dray/base/json.h"
 #include "dray/quantize/reference.h"
 #include "tests/support/errors.h"
+#include "tests/support/quantize_oracle.h"
 #include "tests/support/random.h"
 #include "tests/support/safetensors_file.h"
 
@@ -53,103 +53,6 @@ class Parts final : public TransformOutput {
   std::size_t left_ = 0;
   Buffer part_;
 };
-
-// ---- what compressed-tensors would write for a whole tensor ----
-
-template <typename T>
-float element(const Tensor& tensor, std::uint64_t row, std::uint64_t column) {
-  typename T::Bits bits;
-  std::memcpy(&bits, tensor.bytes.data() + (row * tensor.shape[1] + column) * sizeof(bits),
-              sizeof(bits));
-  return T::value(bits);
-}
-
-struct Oracle {
-  Buffer codes, scale, zero_point;
-};
-
-template <typename T>
-Oracle oracle(const Scheme& scheme, const Tensor& tensor, float global) {
-  const std::uint64_t rows = tensor.shape[0], columns = tensor.shape[1];
-  const bool block = scheme.sharing == Sharing::block;
-  const std::uint64_t high = block ? 128 : 1;
-  const std::uint64_t wide = block ? 128 : scheme.group != 0 ? scheme.group : columns;
-  const std::uint64_t across = (columns + wide - 1) / wide;
-  std::vector<int> codes(static_cast<std::size_t>(rows * columns));
-  std::vector<int> zero_points(static_cast<std::size_t>((rows + high - 1) / high * across));
-  Oracle out;
-  const auto put = [](Buffer& to, auto bits) {
-    const auto* from = reinterpret_cast<const std::byte*>(&bits);
-    to.insert(to.end(), from, from + sizeof(bits));
-  };
-  for (std::uint64_t top = 0, unit = 0; top < rows; top += high)
-    for (std::uint64_t left = 0; left < columns; left += wide, ++unit) {
-      std::vector<std::pair<std::size_t, float>> here;
-      std::vector<typename T::Bits> bits;
-      for (std::uint64_t r = top; r < std::min(rows, top + high); ++r)
-        for (std::uint64_t c = left; c < std::min(columns, left + wide); ++c) {
-          here.emplace_back(static_cast<std::size_t>(r * columns + c), element<T>(tensor, r, c));
-          bits.push_back(T::bits(here.back().second));
-        }
-      const MinMax seen = min_max<T>(bits);
-      const auto each = [&](auto&& code) {
-        for (const auto& [at, x] : here) codes[at] = code(x);
-      };
-      if (scheme.scale == ScaleFormat::e8m0) {
-        const auto scale = mx_scale<T>(seen, scheme.element);
-        put(out.scale, scale);
-        each([&](float x) { return mx_code<T>(x, scale, scheme.element); });
-      } else if (scheme.scale == ScaleFormat::e4m3) {
-        const auto scale = nvfp4_scale<T>(seen, global);
-        put(out.scale, scale);
-        each([&](float x) { return nvfp4_code(x, scale, global); });
-      } else if (scheme.element == Element::fp8) {
-        const float scale = fp8_scale<T>(seen);
-        put(out.scale, T::bits(scale));
-        each([&](float x) { return fp8_code<T>(x, scale); });
-      } else {
-        const IntParams params = int_params<T>(seen, scheme.bits, scheme.symmetric);
-        put(out.scale, T::bits(params.scale));
-        zero_points[static_cast<std::size_t>(unit)] = params.zero_point;
-        each([&](float x) { return int_code<T>(x, params, scheme.bits, scheme.symmetric); });
-      }
-    }
-  if (scheme.format == "pack-quantized") {
-    const std::size_t words =
-        static_cast<std::size_t>(columns) * static_cast<std::size_t>(scheme.bits) / 32;
-    std::vector<std::uint32_t> packed(words);
-    for (std::size_t r = 0; r < rows; ++r) {
-      pack_codes(std::span(codes).subspan(r * columns, columns), scheme.bits, packed);
-      for (const auto word : packed) put(out.codes, word);
-    }
-  } else if (scheme.element == Element::fp4) {
-    for (std::size_t i = 0; i < codes.size(); i += 2)
-      put(out.codes, static_cast<std::uint8_t>(codes[i] | codes[i + 1] << 4));
-  } else {
-    for (const int code : codes) put(out.codes, static_cast<std::uint8_t>(code));
-  }
-  if (!scheme.symmetric) {
-    const std::uint64_t down = (rows * static_cast<std::uint64_t>(scheme.bits) + 31) / 32;
-    std::vector<std::uint32_t> all(static_cast<std::size_t>(down * across));
-    for (std::uint64_t r = 0; r < rows; ++r)
-      for (std::uint64_t g = 0; g < across; ++g) {
-        const std::uint64_t bit = r * static_cast<std::uint64_t>(scheme.bits);
-        const int code = zero_points[static_cast<std::size_t>(r * across + g)];
-        all[static_cast<std::size_t>(bit / 32 * across + g)] |=
-            static_cast<std::uint32_t>(code + (1 << (scheme.bits - 1))) << bit % 32;
-      }
-    for (const auto word : all) put(out.zero_point, word);
-  }
-  return out;
-}
-
-Oracle oracle_of(const Scheme& scheme, const Tensor& tensor, float global) {
-  if (tensor.dtype == "BF16") return oracle<Bf16>(scheme, tensor, global);
-  if (tensor.dtype == "F16") return oracle<F16>(scheme, tensor, global);
-  return oracle<F32>(scheme, tensor, global);
-}
-
-// ---- shards ----
 
 struct ShardTransformTest : testing::Test {
   std::mt19937_64 random = test::generator();
@@ -218,14 +121,16 @@ struct ShardTransformTest : testing::Test {
     return out;
   }
 
+  template <typename T>
+  static float largest_in(const Buffer& bytes) {
+    std::vector<typename T::Bits> elements(bytes.size() / sizeof(typename T::Bits));
+    std::memcpy(elements.data(), bytes.data(), bytes.size());
+    return min_max<T>(elements).largest();
+  }
   static float largest_of(const Tensor& tensor) {
-    float out = 0;
-    for (std::uint64_t r = 0; r < tensor.shape[0]; ++r)
-      for (std::uint64_t c = 0; c < tensor.shape[1]; ++c)
-        out = std::max(out, std::fabs(tensor.dtype == "BF16"  ? element<Bf16>(tensor, r, c)
-                                      : tensor.dtype == "F16" ? element<F16>(tensor, r, c)
-                                                              : element<F32>(tensor, r, c)));
-    return out;
+    return tensor.dtype == "BF16"  ? largest_in<Bf16>(tensor.bytes)
+           : tensor.dtype == "F16" ? largest_in<F16>(tensor.bytes)
+                                   : largest_in<F32>(tensor.bytes);
   }
 
   Buffer input() const { return test::safetensors_file(tensors); }
@@ -263,10 +168,11 @@ struct ShardTransformTest : testing::Test {
       } else {
         const Tensor& from = tensor(weight);
         const std::string suffix = made.name.substr(weight.size());
-        const Oracle whole = oracle_of(scheme, from, 60000);
+        const test::QuantizedWeight whole =
+            test::quantized(scheme, from.dtype, from.shape[0], from.shape[1], from.bytes, 60000);
         if (suffix.empty() || suffix == "_packed") expected = whole.codes;
-        if (suffix == "_scale") expected = whole.scale;
-        if (suffix == "_zero_point") expected = whole.zero_point;
+        if (suffix == "_scale") expected = whole.scales;
+        if (suffix == "_zero_point") expected = whole.packed_zero_points;
         if (suffix == "_shape") {
           expected.resize(16);
           std::memcpy(expected.data(), from.shape.data(), 16);
