@@ -67,6 +67,23 @@ TEST_F(CliCompress, AReleaseOfTheSameStoreIsQuantizedAndSaysHowWell) {
   EXPECT_EQ(dray({"verify", "model:1.0.1"}).status, 0);
 }
 
+TEST_F(CliCompress, VariablesThatDoNotApplyArePassedOver) {
+  dray.environment["DRAY_GROUP_SIZE"] = "64";
+  dray.environment["DRAY_ASYMMETRIC"] = "1";
+  dray.environment["DRAY_IGNORE"] = "*.mlp.*";
+  const auto plain = dray({"import", "./model", "--dry-run", "--json"});
+  EXPECT_EQ(plain.status, 0) << plain.err;
+  EXPECT_EQ(json_of(plain)["compress"], Json());
+  dray.environment.erase("DRAY_IGNORE");
+  const auto fp8 = dray({"quantize", "./model", "FP8_DYNAMIC", "--dry-run", "--json"});
+  EXPECT_EQ(fp8.status, 0) << fp8.err;
+  EXPECT_EQ(json_of(fp8)["compress"]["group_size"], Json());
+  const Json w8 = json_of(dray({"quantize", "./model", "W8A16", "--dry-run", "--json"}));
+  EXPECT_EQ(w8["compress"]["group_size"], 64);
+  EXPECT_EQ(w8["compress"]["symmetric"], false);
+  EXPECT_TRUE(has(dray({"import", "./model", "--ignore", "*"}).err, "--ignore belongs to"));
+}
+
 TEST_F(CliCompress, MistakesSayWhatWouldWork) {
   const auto refusal = [&](const std::vector<std::string>& arguments) {
     return dray(arguments).err;

@@ -139,8 +139,12 @@ std::optional<Setting> resolve_setting(const Option& option, const Invocation& i
 Args::Args(const Command& command, const Invocation& invocation, const Environment& environment,
            const Config& config)
     : options_(all_options(command)), positionals_(invocation.positionals) {
+  const Environment nothing = [](const std::string&) { return std::nullopt; };
   for (const auto* option : options_) {
-    auto setting = resolve_setting(*option, invocation, environment, config);
+    const bool needed =
+        option->needs.empty() ||
+        resolve_setting(*find_option(command, option->needs), invocation, environment, config);
+    auto setting = resolve_setting(*option, invocation, needed ? environment : nothing, config);
     settings_.emplace(option->name, setting ? std::move(*setting) : Setting{});
   }
 }

@@ -28,7 +28,8 @@ using Environment = std::function<std::optional<std::string>(const std::string& 
 class Args {
  public:
   /// Flag before DRAY_ variable before native variable before configuration before the standard
-  /// value. Throws Code::usage naming the origin of a value that cannot be read.
+  /// value; variables only where what the option needs is set. Throws Code::usage naming the origin
+  /// of a value that cannot be read.
   Args(const Command& command, const Invocation& invocation, const Environment& environment,
        const Config& config);
 

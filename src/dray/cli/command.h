@@ -39,6 +39,9 @@ struct Option {
   bool tuning = false;
   /// Only the command line sets it, no variable: what confirms that something is removed.
   bool typed = false;
+  /// Another option of the command, without which this one means nothing. A variable of this one,
+  /// set for other runs, counts only beside that.
+  std::string needs = {};
   bool is_switch() const { return value.empty(); }
 };
 

@@ -10,8 +10,8 @@
 
 namespace dray::cli {
 
-std::vector<Option> compress_options() {
-  return {
+std::vector<Option> compress_options(const std::string& needs) {
+  std::vector<Option> out = {
       {.name = "group-size",
        .value = "N",
        .help = "columns that share a scale: 32, 64 or 128, for W4A16, W4A16_ASYM and W8A16",
@@ -22,14 +22,11 @@ std::vector<Option> compress_options() {
        .help = "leave modules that match as they are, like '*.self_attn.*'",
        .many = true},
   };
+  for (Option& option : out) option.needs = needs;
+  return out;
 }
 
 std::optional<CompressOptions> read_compression(const Args& args, const std::string& scheme) {
-  quantize::SchemeOptions options;
-  options.group = args.number("group-size");
-  if (args.flag("asymmetric")) options.symmetric = false;
-  CompressOptions out;
-  out.ignore = args.list("ignore");
   if (scheme.empty()) {
     for (const char* option : {"group-size", "asymmetric", "ignore"})
       if (const Setting* setting = args.find(option);
@@ -39,8 +36,15 @@ std::optional<CompressOptions> read_compression(const Args& args, const std::str
                               fmt::join(quantize::scheme_names(), ", ")));
     return std::nullopt;
   }
-  out.scheme = quantize::find_scheme(scheme, options);
-  return out;
+  const bool has_options = quantize::has_options(quantize::find_scheme(scheme));
+  const auto counts = [&](const char* option) {
+    const Setting* setting = args.find(option);
+    return setting != nullptr && (has_options || !setting->from_environment);
+  };
+  quantize::SchemeOptions options;
+  if (counts("group-size")) options.group = args.number("group-size");
+  if (counts("asymmetric") && args.flag("asymmetric")) options.symmetric = false;
+  return CompressOptions{quantize::find_scheme(scheme, options), args.list("ignore")};
 }
 
 namespace {

@@ -12,11 +12,11 @@
 
 namespace dray::cli {
 
-/// --group-size, --asymmetric and --ignore.
-std::vector<Option> compress_options();
+/// --group-size, --asymmetric and --ignore. `needs`: as of Option.
+std::vector<Option> compress_options(const std::string& needs = "");
 
-/// How weights are to be quantized; `scheme` "" = not at all. Code::usage for options without a
-/// scheme, or that it does not have.
+/// How weights are to be quantized; `scheme` "" = not at all. Code::usage for flags without a
+/// scheme, or that it does not have; what variables set of these is passed over.
 std::optional<CompressOptions> read_compression(const Args& args, const std::string& scheme);
 
 /// "W4A16 (rtn), 210 weights, 16.1 GB → 5.7 GB".

@@ -218,7 +218,7 @@ Command import_command() {
       .options = join({store_options("to"),
                        own_options(),
                        {compress_option()},
-                       compress_options(),
+                       compress_options("compress"),
                        registry_options(),
                        hub_options(),
                        transfer_options()}),

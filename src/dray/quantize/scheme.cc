@@ -140,7 +140,7 @@ Scheme find_scheme(std::string_view name, const SchemeOptions& options) {
         .hint(fmt::format("one of {}", fmt::join(scheme_names(), ", ")));
   Scheme out = *found;
   if (!options.group && !options.symmetric) return out;
-  if (out.element != Element::integer || out.sharing != Sharing::group)
+  if (!has_options(out))
     throw Error(Code::usage, fmt::format("{} has no choice of group size or symmetry", out.name))
         .on("compress", std::string(name));
   out.group = options.group.value_or(out.group);
@@ -150,6 +150,10 @@ Scheme find_scheme(std::string_view name, const SchemeOptions& options) {
         .on("compress", std::string(name))
         .hint("32, 64 and 128 are what vLLM has kernels for");
   return out;
+}
+
+bool has_options(const Scheme& scheme) {
+  return scheme.element == Element::integer && scheme.sharing == Sharing::group;
 }
 
 std::vector<std::string> scheme_names() {

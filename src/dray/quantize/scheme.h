@@ -63,6 +63,8 @@ struct SchemeOptions {
 /// that needs calibration data (static activations), saying which is next to it; and for options
 /// that it does not have.
 Scheme find_scheme(std::string_view name, const SchemeOptions& options = {});
+/// Whether SchemeOptions are for it.
+bool has_options(const Scheme& scheme);
 /// In order of importance.
 std::vector<std::string> scheme_names();
 

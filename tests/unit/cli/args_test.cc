@@ -39,6 +39,18 @@ TEST(CliArgs, FlagBeforeVariableBeforeFileBeforeDefault) {
   EXPECT_EQ(layers({"import", "a/b", "--memory", "3GiB"}).find("memory")->origin, "--memory");
 }
 
+TEST(CliArgs, AVariableCountsOnlyBesideWhatItsOptionNeeds) {
+  Layers layers;
+  layers.variables["DRAY_GROUP_SIZE"] = "64";
+  EXPECT_EQ(layers({"import", "a/b"}).find("group-size"), nullptr);
+  EXPECT_TRUE(layers({"import", "a/b"}).told_by_environment().empty());
+  EXPECT_EQ(layers({"import", "a/b", "--group-size", "32"}).text("group-size"), "32");
+  EXPECT_EQ(layers({"import", "a/b", "--compress", "W4A16"}).text("group-size"), "64");
+  EXPECT_EQ(layers({"quantize", "a/b", "W4A16"}).text("group-size"), "64");
+  layers.variables["DRAY_COMPRESS"] = "W4A16";
+  EXPECT_EQ(layers({"import", "a/b"}).text("group-size"), "64");
+}
+
 TEST(CliArgs, OurVariableBeforeTheNativeOneBeforeFiles) {
   Layers layers;
   layers.config.add("registry: https://file\n", "f.yaml");
