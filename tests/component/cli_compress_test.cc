@@ -32,7 +32,7 @@ TEST_F(CliCompress, ADryRunTellsSizesWhatStaysAndWhatServersLack) {
   EXPECT_TRUE(has(text.out, "compressed   W4A16 (rtn, groups of 64), 1 weight, ")) << text.out;
   EXPECT_TRUE(has(text.out, "as they are  1 embeddings, 1 output head")) << text.out;
   EXPECT_TRUE(has(text.out, "quantized to W4A16")) << text.out;
-  EXPECT_TRUE(has(text.out, "What vLLM will not like about it:")) << text.out;
+  EXPECT_TRUE(has(text.out, "What vLLM and transformers will not like about it:")) << text.out;
   const Json json = json_of(dray(
       {"import", "./model", "--compress", "W4A16", "--group-size", "64", "--dry-run", "--json"}));
   EXPECT_EQ(json["compress"]["scheme"], "W4A16");

@@ -194,7 +194,7 @@ void print_plan(Output& out, const ImportPlan& plan, const ImportRequest& reques
   if (!plan.choice.problems.empty()) out.line("\nA server may not load it:");
   for (const auto& problem : plan.choice.problems) out.line("  " + printable(problem));
   if (plan.compression && !plan.compression->advice.empty())
-    out.line("\nWhat vLLM will not like about it:");
+    out.line("\nWhat vLLM and transformers will not like about it:");
   if (plan.compression)
     for (const auto& advice : plan.compression->advice) out.line("  " + printable(advice));
   out.note("");

@@ -63,6 +63,10 @@ std::string misfit(const Steps& steps, std::uint64_t rows, std::uint64_t columns
   return "";
 }
 
+std::string shape_text(const std::string& place, std::uint64_t rows, std::uint64_t columns) {
+  return fmt::format("{} ({} × {})", place, rows, columns);
+}
+
 /// For one shape: the least number of GPUs that does not work, and those that do.
 std::string advice_on_shape(const Steps& steps, const std::string& place, std::uint64_t rows,
                             std::uint64_t columns) {
@@ -79,7 +83,7 @@ std::string advice_on_shape(const Steps& steps, const std::string& place, std::u
     }
   }
   if (fails == 0) return "";
-  const std::string what = fmt::format("{} ({} × {})", place, rows, columns);
+  const std::string what = shape_text(place, rows, columns);
   if (work.empty())
     return fmt::format("{} does not take {}: {}; a slower one serves it", steps.kernel, what, why);
   return fmt::format("{} does not take {} on {} GPUs: {}; it does on {}", steps.kernel, what, fails,
@@ -101,9 +105,15 @@ std::vector<std::string> advice_on(const Scheme& scheme, const std::vector<Tenso
   std::set<std::tuple<std::string, std::uint64_t, std::uint64_t>> shapes;
   for (const TensorInfo& weight : weights)
     shapes.emplace(place_of(weight), weight.shape.at(0), weight.shape.at(1));
-  for (const auto& [place, rows, columns] : shapes)
+  for (const auto& [place, rows, columns] : shapes) {
     if (auto text = advice_on_shape(*steps, place, rows, columns); !text.empty())
       out.push_back(std::move(text));
+    if (scheme.activations == Activations::fp8_group && columns % kBlock != 0)
+      out.push_back(fmt::format(
+          "transformers does not run {}: activations are quantized in groups of {}, which do not "
+          "divide its {} columns",
+          shape_text(place, rows, columns), kBlock, columns));
+  }
   return out;
 }
 

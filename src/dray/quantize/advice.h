@@ -1,4 +1,4 @@
-// What a server will not do with quantized weights, told before the first byte moves.
+// What vLLM and transformers will not do with quantized weights, told before the first byte moves.
 #pragma once
 
 #include <string>
@@ -10,11 +10,13 @@
 namespace dray::quantize {
 
 /// Sentences for people: weights that vLLM has no fast kernel for, alone or split over 2, 4 or 8
-/// GPUs, and kernels that this scheme goes without. One for all weights of a shape and a place in
-/// their layer. `weights` are those that are quantized.
+/// GPUs, kernels that this scheme goes without, and weights that transformers does not run. One for
+/// all weights of a shape and a place in their layer. `weights` are those that are quantized.
 ///
 /// Source: vLLM's compressed-tensors loader and its Marlin kernels (marlin_utils.py: 64 rows, 128
-/// columns, groups of 32, 64 or 128), and its block-wise FP8 (fp8_utils.py: blocks are not cut).
+/// columns, groups of 32, 64 or 128), and its block-wise FP8 (fp8_utils.py: blocks are not cut);
+/// compressed-tensors in transformers, which quantizes activations in whole groups only
+/// (quantization/lifecycle/forward_helpers.py).
 std::vector<std::string> advice_on(const Scheme& scheme, const std::vector<TensorInfo>& weights);
 
 }  // namespace dray::quantize

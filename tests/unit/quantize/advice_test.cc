@@ -9,7 +9,9 @@ namespace dray::quantize {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 std::vector<TensorInfo> layers(const std::string& module, std::uint64_t rows,
                                std::uint64_t columns) {
@@ -52,6 +54,19 @@ TEST(QuantizeAdvice, ShapesThatNoKernelTakesAtAll) {
                           "others serve it",
                           "vLLM's Marlin kernel does not take model.layers.*.mlp.up_proj (1536 × "
                           "576): 576 columns are no multiple of 128; a slower one serves it"));
+}
+
+TEST(QuantizeAdvice, BlocksThatAreCutByTheLastColumnDoNotRunInTransformers) {
+  EXPECT_THAT(advice_on(find_scheme("FP8_BLOCK"), layers("mlp.up_proj", 1536, 576)),
+              ElementsAre("vLLM's block-wise FP8 does not take model.layers.*.mlp.up_proj (1536 × "
+                          "576): 576 columns are no multiple of 128; a slower one serves it",
+                          "transformers does not run model.layers.*.mlp.up_proj (1536 × 576): "
+                          "activations are quantized in groups of 128, which do not divide its 576 "
+                          "columns"));
+  // Rows may be any number, and other schemes quantize activations by whole tokens.
+  for (const auto& text : advice_on(find_scheme("FP8_BLOCK"), layers("mlp.up_proj", 576, 1536)))
+    EXPECT_THAT(text, Not(HasSubstr("transformers")));
+  EXPECT_THAT(advice_on(find_scheme("FP8_DYNAMIC"), layers("mlp.up_proj", 1536, 576)), IsEmpty());
 }
 
 TEST(QuantizeAdvice, AsymmetricBytes) {
