@@ -24,6 +24,7 @@ std::string from_text(const PlannedFile& file) {
     case PlannedFile::From::written:
       return "written anew";
     case PlannedFile::From::store_copy:
+    case PlannedFile::From::twin:
       return "copied in the store";
     case PlannedFile::From::present:
       return "already there";
@@ -40,6 +41,7 @@ std::string_view from_name(PlannedFile::From from) {
     case PlannedFile::From::written:
       return "written";
     case PlannedFile::From::store_copy:
+    case PlannedFile::From::twin:
       return "store";
     case PlannedFile::From::present:
       return "present";

@@ -33,17 +33,13 @@ std::vector<std::pair<std::string, std::string>> object_metadata(const ImportPla
   return metadata;
 }
 
-/// Files of equal content move once; the store copies the others, where that moves no bytes
-/// through this process.
-void find_twins(TransferPlan& plan) {
-  std::map<std::string_view, std::size_t> first;  // by SHA-256
-  for (std::size_t i = 0; i < plan.objects.size(); ++i) {
-    ObjectPlan& object = plan.objects[i];
-    if (object.copy_from || object.spec.sha256.empty() || object.spec.size < kWorthCopying)
-      continue;
-    const auto [there, is_first] = first.emplace(object.spec.sha256, i);
-    if (!is_first) object.same_as = there->second;
-  }
+/// Of the objects, in the order in which they are made.
+void tell_twins(const std::vector<PlannedFile>& files, std::vector<ObjectPlan>& objects) {
+  std::map<std::string_view, std::size_t> places;  // by path
+  for (std::size_t i = 0; i < objects.size(); ++i) places[objects[i].label] = i;
+  for (const PlannedFile& file : files)
+    if (file.from == PlannedFile::From::twin)
+      objects[places.at(file.entry.path)].same_as = places.at(file.twin_of);
 }
 
 /// Weights first, largest first; then the rest; index and config last.
@@ -85,7 +81,7 @@ TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan,
                    [](const ObjectPlan& a, const ObjectPlan& b) {
                      return a.rank != b.rank ? a.rank < b.rank : a.spec.size > b.spec.size;
                    });
-  if (request.store->properties().server_copy) find_twins(transfer);
+  tell_twins(plan.files, transfer.objects);
   return transfer;
 }
 
@@ -175,10 +171,13 @@ std::uint64_t total_bytes(const ImportPlan& plan) {
 void check_store(const ImportRequest& request, const ImportPlan& plan,
                  const std::stop_token& stop) {
   request.store->preflight(stop);
+  std::uint64_t needed = plan.bytes_to_store;  // and copies of what is sent
+  for (const PlannedFile& file : plan.files)
+    if (file.from == PlannedFile::From::twin) needed += file.size;
   const auto room = request.store->free_bytes();
-  if (!room || *room >= plan.bytes_to_store) return;
-  throw Error(Code::storage, fmt::format("{} are needed, {} are free",
-                                         human_size(plan.bytes_to_store), human_size(*room)))
+  if (!room || *room >= needed) return;
+  throw Error(Code::storage,
+              fmt::format("{} are needed, {} are free", human_size(needed), human_size(*room)))
       .on("write to", request.store->properties().uri)
       .from(Side::destination)
       .hint("make room, or choose another store with --to");

@@ -46,9 +46,11 @@ struct PlannedFile {
     quantized,  // its weights, on the way
     written,    // anew, from what is known beforehand
     store_copy,
+    twin,  // of another file of the plan: the store copies it once that is there
     present
   } from = From::source;
   std::string detail;   // "copied from llama:1.0.0", "already there"
+  std::string twin_of;  // for twin: that file's path
   ManifestFile known;   // store_copy: what is recorded of it
   StoredObject stored;  // for store_copy: the object to copy; for present: what is there
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
 
 #include "dray/base/error.h"
 #include "dray/base/log.h"
@@ -227,6 +228,25 @@ std::vector<Manifest> manifests_to_copy_from(const ImportRequest& request, const
   return out;
 }
 
+/// Files that are the same as another one, which comes before them and moves: by path, that one's.
+/// The store copies them, where that moves no bytes through this process.
+std::map<std::string_view, std::string_view> find_twins(const ImportRequest& request,
+                                                        const ImportPlan& plan) {
+  std::map<std::string_view, std::string_view> out, first;  // first: by SHA-256
+  if (!request.store->properties().server_copy) return out;
+  std::vector<const FileEntry*> files;
+  for (const FileEntry& file : plan.choice.files)
+    if (file.size >= kWorthCopying && !file.digests.sha256.empty() &&
+        !(plan.compression && plan.compression->changes(file.path)))
+      files.push_back(&file);
+  std::ranges::stable_sort(files, {}, [](const FileEntry* f) { return publish_rank(f->path); });
+  for (const FileEntry* file : files) {
+    const auto [there, is_first] = first.emplace(file->digests.sha256, file->path);
+    if (!is_first) out.emplace(file->path, there->second);
+  }
+  return out;
+}
+
 void plan_change(ImportPlan& plan, PlannedFile& file) {
   const quantize::Scheme& scheme = plan.compression->options.scheme;
   plan.bytes_to_store += file.size;
@@ -244,6 +264,7 @@ void plan_change(ImportPlan& plan, PlannedFile& file) {
 void plan_files(const ImportRequest& request, ImportPlan& plan,
                 const std::vector<Manifest>& manifests) {
   const auto known = known_content(manifests);
+  const auto twins = find_twins(request, plan);
   for (const auto& entry : plan.choice.files) {
     PlannedFile file;
     file.entry = entry;
@@ -264,6 +285,10 @@ void plan_files(const ImportRequest& request, ImportPlan& plan,
       file.stored.size = held->size;
       file.stored.etag = held->etag;
       file.known = *held;
+    } else if (const auto twin = twins.find(entry.path); twin != twins.end()) {
+      file.from = PlannedFile::From::twin;
+      file.twin_of = twin->second;
+      file.detail = "copied inside the store from " + file.twin_of;
     } else {
       plan.bytes_to_fetch += entry.size;
       plan.bytes_to_store += entry.size;

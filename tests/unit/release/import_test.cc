@@ -127,9 +127,14 @@ TEST_F(ImportTest, FilesOfEqualContentMoveOnce) {
   request.transfer.block = 64 * kKiB;
   test::MemoryStore big({.part_size = 512 * kKiB});
   request.store = &big;
-  const ImportResult result = import();
+  Progress progress;
+  const ImportPlan plan = plan_import(request, progress, {});
+  const ImportResult result = run_import(request, plan, progress, {});
   EXPECT_EQ(big.count("copy"), 1u);
   EXPECT_LT(source.bytes_read(), 2 * kMiB + 64 * kKiB);
+  // Known beforehand.
+  EXPECT_EQ(plan.bytes_to_fetch, result.stats.fetched);
+  EXPECT_EQ(plan.bytes_to_store, result.stats.stored);
   expect_intact(big, source, result.manifest);
   const auto* copied = result.manifest.find("consolidated.safetensors");
   ASSERT_NE(copied, nullptr);
@@ -137,6 +142,19 @@ TEST_F(ImportTest, FilesOfEqualContentMoveOnce) {
   EXPECT_EQ(copied->part_crc64,
             result.manifest.find("model-00001-of-00002.safetensors")->part_crc64);
   EXPECT_EQ(copied->etag, big.stat(release_prefix("tiny", "1.0.0") + copied->path, {})->etag);
+}
+
+TEST_F(ImportTest, FilesOfEqualContentMoveEachWhereTheStoreDoesNotCopy) {
+  for (const std::string path : {"model-00001-of-00002.safetensors", "consolidated.safetensors"})
+    source.add(path, test::pattern(2 * kMiB, 5));
+  request.selection.all_files = true;
+  request.transfer.block = 64 * kKiB;
+  test::MemoryStore plain({.part_size = 512 * kKiB, .copy = false});
+  request.store = &plain;
+  Progress progress;
+  const ImportPlan plan = plan_import(request, progress, {});
+  EXPECT_GT(plan.bytes_to_fetch, 4 * kMiB);
+  EXPECT_EQ(plan.bytes_to_fetch, run_import(request, plan, progress, {}).stats.fetched);
 }
 
 TEST_F(ImportTest, ANameThatCannotBeOneSaysHowToChooseAnother) {
