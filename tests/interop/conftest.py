@@ -1,4 +1,5 @@
-"""Fixtures: the program, the test Hub with models, and real S3 servers. Started by ./test interop."""
+"""Fixtures: the program, the test Hub with models, real S3 servers, and real OCI registries with their
+clients. Started by ./test interop."""
 
 import os
 import random
@@ -7,8 +8,10 @@ import shutil
 import pytest
 
 from hub_server import Hub
+from oci_clients import Clients
 from places import Place
 from radosgw import RadosGw
+from registries import Registries
 from servers import Minio, SeaweedFs, Server, Versitygw, make_ca
 from support import Dray, llama_files, minilm_files
 
@@ -138,6 +141,45 @@ def place(request, servers, tmp_path):
 def strict_s3(servers):
     """One server alone, the strictest, for what does not differ between servers."""
     return servers("versitygw")
+
+
+@pytest.fixture(scope="session")
+def all_registries(tmp_path_factory):
+    started = Registries(tmp_path_factory.mktemp, os.environ.get("DRAY_PEERS_BIN", ""))
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def registries(all_registries):
+    yield all_registries
+    all_registries.reset()
+
+
+DOCKERS = ["docker-registry", pytest.param("registry-v3", marks=pytest.mark.full)]
+
+
+@pytest.fixture(params=[*DOCKERS, "olareg"])
+def registry(request, registries):
+    """Each registry, open to all."""
+    return registries(request.param)
+
+
+@pytest.fixture(params=DOCKERS)
+def basic_registry(request, registries):
+    """Registries that want a name and a password."""
+    return registries(request.param, auth="basic")
+
+
+@pytest.fixture(params=DOCKERS)
+def token_registry(request, registries):
+    """Registries that want a token of their `tokens`."""
+    return registries(request.param, auth="token")
+
+
+@pytest.fixture
+def clients(tmp_path):
+    return Clients(tmp_path / "clients", os.environ.get("DRAY_PEERS_BIN", ""))
 
 
 @pytest.fixture

@@ -48,20 +48,18 @@ def end(process):
             process.wait()
 
 
-class Server:
-    """A running S3 server. `kind` names it in tests; tests make their own buckets."""
+class Daemon:
+    """A server's process, with a folder and a log of its own. `kind` names it in tests."""
 
     kind = ""
-    in_memory = False  # what is stored there costs memory
 
     def __init__(self, folder, bin_folder, ca=None):
         self.folder, self.bin, self.ca = str(folder), bin_folder, ca
         os.makedirs(self.folder, exist_ok=True)
         self.process, self.url = None, None
-        self._count, self._buckets = 0, []
 
     def command(self):
-        """Command line, further environment and the URL that answers 200 when it is ready."""
+        """Command line, further environment, and what tells whether it is ready."""
         raise NotImplementedError
 
     def start(self):
@@ -97,6 +95,16 @@ class Server:
 
     def stop(self):
         end(self.process)
+
+
+class Server(Daemon):
+    """A running S3 server; tests make their own buckets."""
+
+    in_memory = False  # what is stored there costs memory
+
+    def __init__(self, *arguments, **more):
+        super().__init__(*arguments, **more)
+        self._count, self._buckets = 0, []
 
     def client(self):
         return boto3.client(
