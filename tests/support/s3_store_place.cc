@@ -101,7 +101,7 @@ std::unique_ptr<StorePlace> real_s3_place() {
   s3::Settings settings;
   settings.endpoint = *endpoint;
   S3StoreOptions out;
-  out.client.endpoint = s3::resolve_endpoint(settings, s3::process_environment());
+  out.client.endpoint = s3::resolve_endpoint(settings, process_environment());
   out.client.bucket = *bucket;
   out.client.credentials = s3::find_credentials({.settings = settings});
   out.min_part_size = 8 * kMiB;

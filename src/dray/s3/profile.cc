@@ -128,10 +128,6 @@ void load(const Environment& env, const char* variable, const char* name, bool c
 
 }  // namespace
 
-Environment process_environment() {
-  return [](const char* name) { return env(name); };
-}
-
 std::optional<std::string> Profiles::get(const std::string& profile, const std::string& key) const {
   const auto section = profiles.find(profile);
   if (section == profiles.end()) return std::nullopt;

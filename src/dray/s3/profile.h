@@ -1,18 +1,14 @@
 // The AWS shared configuration files: ~/.aws/config and ~/.aws/credentials.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 
-namespace dray::s3 {
+#include "dray/base/environment.h"
 
-/// Looks up an environment variable; set but empty counts as absent.
-using Environment = std::function<std::optional<std::string>(const char* name)>;
-/// The variables of this process.
-Environment process_environment();
+namespace dray::s3 {
 
 /// Keys in lower case; a key of a nested block ("s3 =" and indented lines) as
 /// "s3.addressing_style".

@@ -40,14 +40,14 @@ std::unique_ptr<Store> open_dir(std::string_view text, std::string_view path) {
 }
 
 /// The variable that the configuration names; it must be there.
-std::string required(const s3::Environment& env, const std::string& name) {
+std::string required(const Environment& env, const std::string& name) {
   if (const auto value = env(name.c_str())) return *value;
   throw Error(Code::auth, fmt::format("{} is not set", name))
       .on("read", "credentials")
       .hint(fmt::format("the configuration of this store says that its key is in {}", name));
 }
 
-s3::Settings settings_of(const S3Access& access, const s3::Environment& env) {
+s3::Settings settings_of(const S3Access& access, const Environment& env) {
   s3::Settings out;
   out.endpoint = access.endpoint;
   out.region = access.region;

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "dray/base/environment.h"
 #include "dray/base/error.h"
 #include "dray/http/retry.h"
-#include "dray/s3/profile.h"
 #include "dray/store/store.h"
 
 namespace dray {
@@ -47,7 +47,7 @@ struct StoreOptions {
   S3Access s3;  // of "s3://…" given as such (flags)
   http::RetryPolicy retry;
   Side side = Side::destination;
-  s3::Environment env = s3::process_environment();
+  Environment env = process_environment();
   /// Where findings about S3 endpoints are kept; "" = nowhere. Endpoints on loopback are asked anew
   /// by each process: behind the same port may be another server tomorrow.
   std::filesystem::path endpoint_cache = default_endpoint_cache();
