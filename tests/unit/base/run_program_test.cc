@@ -37,7 +37,7 @@ TEST_F(RunProgram, ReadsItsInputAndGetsItsWordsAsTheyAre) {
 }
 
 TEST_F(RunProgram, OneThatReadsNothingHarmsNobody) {
-  // Writing to it would end this process by SIGPIPE.
+  // What is written to one that is gone fails, or ends this process.
   const auto result =
       run_program({script("exec 0<&-; echo done\n")}, {.input = std::string(4096, 'x')}, {});
   EXPECT_EQ(result.output.reveal(), "done\n");
