@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <exception>
@@ -22,12 +24,11 @@
 #include <system_error>
 #include <thread>
 
+#include "tests/support/raw_input.h"
+
 namespace dray::test {
 
 namespace {
-
-constexpr std::size_t kMaxHead = 256 << 10;
-constexpr std::size_t kMaxBody = std::size_t{2} << 30;
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -86,6 +87,27 @@ bool parse_head(std::string_view head, RawRequest& out) {
   return true;
 }
 
+bool is_chunked(const RawRequest& request) {
+  return lower(request.header("transfer-encoding")) == "chunked";
+}
+
+/// Content-Length, 0 where there is none; nullopt if it is no number.
+std::optional<std::uint64_t> body_length(const RawRequest& request) {
+  const std::string text = request.header("content-length");
+  std::uint64_t length = 0;
+  const auto [last, error] = std::from_chars(text.data(), text.data() + text.size(), length);
+  if (!text.empty() && (error != std::errc{} || last != text.data() + text.size()))
+    return std::nullopt;
+  return length;
+}
+
+/// The close that follows sends RST. False, as the end of a connection.
+bool reset_at_close(int fd) {
+  const linger now{1, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  return false;
+}
+
 /// Status line and header fields of an answer, up to and with the empty line.
 std::string response_head(const RawResponse& response, bool bodyless, bool close) {
   std::string head = "HTTP/1.1 " + std::to_string(response.status) + " Scripted\r\n";
@@ -107,6 +129,8 @@ std::string RawRequest::header(std::string_view name) const {
 
 struct RawServer::Impl {
   Handler handler;
+  RawIntake intake;
+  std::atomic<std::uint64_t> next_id = 1;
   int listener = -1;
   int stopped = -1;  // eventfd, readable once the server goes away
   int port = 0;
@@ -121,15 +145,21 @@ struct RawServer::Impl {
 
   void accept_loop();
   void serve(int fd);
-  bool read_request(int fd, std::string& pending, RawRequest& out);
-  /// False when the connection ends here.
+  /// False when the connection ends here; so do the others.
+  bool serve_one(int fd, RawInput& input);
+  bool read_body(int fd, RawInput& input, const RawBody& plan, RawRequest& request);
+  bool refuse(int fd, const RawRequest& request, RawResponse response, bool has_body);
   bool answer(int fd, const RawRequest& request, RawResponse response);
+  RawBody plan_of(const RawRequest& head) const;
+  void record(RawRequest& request);  // without its body
+  void drain(int fd) const;
   void wait_for_end(int fd) const;
   void wait_until_delivered(int fd) const;
 };
 
-RawServer::RawServer(Handler handler) : impl_(std::make_unique<Impl>()) {
+RawServer::RawServer(Handler handler, RawIntake intake) : impl_(std::make_unique<Impl>()) {
   impl_->handler = std::move(handler);
+  impl_->intake = std::move(intake);
   impl_->listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   impl_->stopped = ::eventfd(0, EFD_CLOEXEC);
   if (impl_->listener < 0 || impl_->stopped < 0) fail("socket");
@@ -195,76 +225,95 @@ void RawServer::Impl::accept_loop() {
 }
 
 void RawServer::Impl::serve(int fd) {
-  std::string pending;  // read from the socket and not used yet
-  for (;;) {
-    RawRequest request;
-    if (!read_request(fd, pending, request)) break;
-    {
-      RawRequest record = request;
-      record.body.clear();
-      const std::lock_guard lock(mutex);
-      seen.push_back(std::move(record));
-    }
-    RawResponse response;
-    try {
-      response = handler(request);
-    } catch (const std::exception& e) {
-      response = {.status = 500, .body = e.what(), .close = true};
-    }
-    if (!answer(fd, request, std::move(response))) break;
+  RawInput input(fd);
+  while (serve_one(fd, input)) {
   }
   const std::lock_guard lock(mutex);  // the destructor may be about to shut this one down
   open.erase(fd);
   ::close(fd);
 }
 
-bool RawServer::Impl::read_request(int fd, std::string& pending, RawRequest& out) {
-  std::vector<char> block(256 << 10);
-  const auto more = [&] {
-    for (;;) {
-      const ssize_t n = ::recv(fd, block.data(), block.size(), 0);
-      if (n < 0 && errno == EINTR) continue;
-      if (n > 0) pending.append(block.data(), static_cast<std::size_t>(n));
-      return n > 0;
-    }
-  };
-  std::size_t end = 0;
-  while ((end = pending.find("\r\n\r\n")) == std::string::npos)
-    if (pending.size() > kMaxHead || !more()) return false;
-  if (!parse_head(std::string_view(pending).substr(0, end), out)) return false;
-  pending.erase(0, end + 4);
-
-  std::size_t length = 0;
-  const std::string text = out.header("content-length");
-  const auto [last, error] = std::from_chars(text.data(), text.data() + text.size(), length);
-  if (!text.empty() && (error != std::errc{} || last != text.data() + text.size())) return false;
-  if (length > kMaxBody || !out.header("transfer-encoding").empty()) {
-    send_all(fd, "HTTP/1.1 411 Length Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    return false;
+bool RawServer::Impl::serve_one(int fd, RawInput& input) {
+  RawRequest request;
+  const auto head = input.head();
+  if (!head || !parse_head(*head, request)) return false;
+  request.id = next_id++;
+  const auto length = body_length(request);
+  if (!length) return false;
+  const bool chunked = is_chunked(request);
+  if (!request.header("transfer-encoding").empty() && (!chunked || !intake.begin))
+    return refuse(fd, request, {.status = 411}, true);
+  const RawBody plan = plan_of(request);
+  const bool has_body = chunked || *length > 0;
+  if (plan.refusal) {
+    record(request);
+    return refuse(fd, request, *plan.refusal, has_body);
   }
-  if (lower(out.header("expect")) == "100-continue" && length > 0 &&
+  const bool breaks = plan.cut_after || plan.stall_after;
+  if ((has_body || breaks) && !read_body(fd, input, plan, request)) return false;
+  record(request);
+  RawResponse response;
+  try {
+    response = handler(request);
+  } catch (const std::exception& e) {
+    response = {.status = 500, .body = e.what(), .close = true};
+  }
+  return answer(fd, request, std::move(response));
+}
+
+RawBody RawServer::Impl::plan_of(const RawRequest& head) const {
+  if (!intake.begin) return {};
+  try {
+    return intake.begin(head);
+  } catch (const std::exception& e) {
+    return {.refusal = RawResponse{.status = 500, .body = e.what(), .close = true}};
+  }
+}
+
+void RawServer::Impl::record(RawRequest& request) {
+  std::string body = std::exchange(request.body, {});
+  {
+    const std::lock_guard lock(mutex);
+    seen.push_back(request);
+  }
+  request.body = std::move(body);
+}
+
+bool RawServer::Impl::read_body(int fd, RawInput& input, const RawBody& plan, RawRequest& request) {
+  if (lower(request.header("expect")) == "100-continue" &&
       !send_all(fd, "HTTP/1.1 100 Continue\r\n\r\n"))
     return false;
-  pending.reserve(length);
-  while (pending.size() < length)
-    if (!more()) return false;
-  if (pending.size() == length) {
-    out.body.swap(pending);
-    pending.clear();
-  } else {
-    out.body = pending.substr(0, length);
-    pending.erase(0, length);
-  }
-  return true;
+  const std::uint64_t limit = std::min(plan.cut_after.value_or(RawInput::kNoLimit),
+                                       plan.stall_after.value_or(RawInput::kNoLimit));
+  const RawInput::End end = is_chunked(request)
+                                ? input.chunked_body(request.body, limit)
+                                : input.sized_body(request.body, *body_length(request), limit);
+  if (end == RawInput::End::whole && limit == RawInput::kNoLimit) return true;
+  if (end == RawInput::End::malformed || !intake.broken) return false;
+  record(request);
+  intake.broken(request);
+  if (plan.cut_after) reset_at_close(fd);
+  if (plan.stall_after) wait_for_end(fd);
+  return false;
+}
+
+bool RawServer::Impl::refuse(int fd, const RawRequest& request, RawResponse response,
+                             bool has_body) {
+  if (!has_body) return answer(fd, request, std::move(response));
+  response.close = true;
+  if (response.drop || response.silent) return answer(fd, request, std::move(response));
+  answer(fd, request, std::move(response));
+  ::shutdown(fd, SHUT_WR);
+  drain(fd);  // closing with unread bytes would be an RST, which can overtake the answer
+  return false;
 }
 
 bool RawServer::Impl::answer(int fd, const RawRequest& request, RawResponse response) {
-  const auto reset = [&] {
-    const linger now{1, 0};
-    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-    return false;  // the close that follows sends RST
-  };
-  if (response.drop) return reset();
+  if (response.drop) return reset_at_close(fd);
+  if (response.silent) {
+    wait_for_end(fd);
+    return false;
+  }
 
   const bool bodyless =
       response.status == 204 || response.status == 304 || response.status / 100 == 1;
@@ -282,7 +331,7 @@ bool RawServer::Impl::answer(int fd, const RawRequest& request, RawResponse resp
   if (response.reset_after) {
     if (!upto(*response.reset_after)) return false;
     wait_until_delivered(fd);  // RST throws away what the kernel still has to send
-    return reset();
+    return reset_at_close(fd);
   }
   if (response.close_after) {
     upto(*response.close_after);
@@ -295,6 +344,16 @@ bool RawServer::Impl::answer(int fd, const RawRequest& request, RawResponse resp
   response.body += response.extra;  // sent at once, so that the peer finds both when it reads
   if (!send_all(fd, response.body)) return false;
   return !close;
+}
+
+void RawServer::Impl::drain(int fd) const {
+  std::array<char, 64 << 10> block;
+  for (;;) {
+    pollfd fds[] = {{fd, POLLIN, 0}, {stopped, POLLIN, 0}};
+    if (::poll(fds, 2, -1) < 0 && errno != EINTR) return;
+    if (fds[1].revents != 0) return;
+    if (fds[0].revents != 0 && ::recv(fd, block.data(), block.size(), MSG_DONTWAIT) <= 0) return;
+  }
 }
 
 void RawServer::Impl::wait_for_end(int fd) const {

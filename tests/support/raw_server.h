@@ -12,6 +12,7 @@
 namespace dray::test {
 
 struct RawRequest {
+  std::uint64_t id = 0;  // counts requests of the server
   std::string method;
   std::string target;                                        // path and query as received
   std::string path;                                          // target up to '?', percent-encoded
@@ -35,6 +36,28 @@ struct RawResponse {
   std::string extra;                     // sent after the body, beyond Content-Length
   bool close = false;                    // Connection: close after this answer
   bool drop = false;                     // no answer at all: RST after the request was read
+  bool silent = false;  // no answer either, but the connection stays until the peer goes away
+};
+
+/// What to do with the body that follows a head.
+struct RawBody {
+  /// Sent at once; the body is thrown away and the connection closed. Without a body this is an
+  /// answer like any other.
+  std::optional<RawResponse> refusal;
+  /// After so many bytes (or at its end) the body counts as broken: then RST …
+  std::optional<std::uint64_t> cut_after;
+  /// … or nothing more is read until the peer or the server goes away.
+  std::optional<std::uint64_t> stall_after;
+};
+
+/// For servers that act before a body has come whole. Only they take chunked bodies (others answer
+/// 411).
+struct RawIntake {
+  /// Gets the head of each request; the handler gets the same one with its body, unless refused.
+  std::function<RawBody(const RawRequest&)> begin;
+  /// Gets what came of a body that was cut, stalled or left by the peer, before the connection
+  /// ends. Instead of the handler.
+  std::function<void(const RawRequest&)> broken;
 };
 
 /// One thread a connection, keep-alive. The handler runs on those threads, several at once.
@@ -42,7 +65,7 @@ struct RawResponse {
 class RawServer {
  public:
   using Handler = std::function<RawResponse(const RawRequest&)>;
-  explicit RawServer(Handler handler);
+  explicit RawServer(Handler handler, RawIntake intake = {});
   ~RawServer();  // closes all connections, joins all threads
   int port() const;
   std::string url() const;                   // "http://127.0.0.1:PORT"

@@ -54,6 +54,16 @@ Fd RawSocket::accept() const {
   return fd;
 }
 
+Fd connect_to_port(int port) {
+  Fd fd = tcp_socket();
+  const sockaddr_in address = loopback(port);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    throw_errno("connect to", "socket");
+  const timeval wait{.tv_sec = 30, .tv_usec = 0};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+  return fd;
+}
+
 std::string read_head(const Fd& fd) {
   std::string head;
   char c = 0;
@@ -65,6 +75,14 @@ void drain(const Fd& fd) {
   std::array<char, 65536> block;
   while (::recv(fd.get(), block.data(), block.size(), 0) > 0) {
   }
+}
+
+std::string read_to_end(const Fd& fd) {
+  std::string all;
+  std::array<char, 4096> block;
+  for (ssize_t n = 0; (n = ::recv(fd.get(), block.data(), block.size(), 0)) > 0;)
+    all.append(block.data(), static_cast<std::size_t>(n));
+  return all;
 }
 
 void send_text(const Fd& fd, std::string_view text) {

@@ -25,10 +25,14 @@ class RawSocket {
   int port_ = 0;
 };
 
+/// A connection to a server of this machine; who reads from it gives up after 30 s.
+Fd connect_to_port(int port);
 /// Reads up to and with the empty line that ends a request's head, and nothing behind it.
 std::string read_head(const Fd& fd);
 /// Reads until the peer ends the connection.
 void drain(const Fd& fd);
+/// … and gives what came.
+std::string read_to_end(const Fd& fd);
 void send_text(const Fd& fd, std::string_view text);
 
 }  // namespace dray::test
