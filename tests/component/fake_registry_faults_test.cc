@@ -1,12 +1,15 @@
 // The fake registry, misbehaving as told.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
+#include <cerrno>
 #include <future>
 #include <thread>
 
 #include "tests/support/errors.h"
 #include "tests/support/fake_registry.h"
+#include "tests/support/raw_socket.h"
 #include "tests/support/registry_user.h"
 
 namespace dray::test {
@@ -114,6 +117,19 @@ TEST_F(FakeRegistryFaults, ACutInTheSecondPatchOfALargeBody) {
   EXPECT_EQ(request.body_bytes, 3'000'000u);
   EXPECT_FALSE(request.complete);
   EXPECT_EQ(request.status, 0);
+}
+
+TEST_F(FakeRegistryFaults, ACutInAChunkedBodyIsAReset) {
+  const http::Url to = http::parse_url(user_.start("a"));
+  registry_.fault({.op = RegistryOp::patch_upload, .cut_body = 6});
+  const Fd fd = connect_to_port(to.port);
+  // Nothing is left unread: that alone would make the kernel send a reset.
+  send_text(fd, "PATCH " + to.path + "?" + to.query + " HTTP/1.1\r\nHost: " + to.authority() +
+                    "\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n0123\r\n6\r\n45");
+  char byte = 0;
+  EXPECT_EQ(::recv(fd.get(), &byte, 1, 0), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+  EXPECT_EQ(registry_.uploads().at(0).content, "012345");
 }
 
 TEST_F(FakeRegistryFaults, ACutAtTheEndOfABody) {

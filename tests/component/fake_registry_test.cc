@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <thread>
 
 #include "tests/support/raw_socket.h"
@@ -195,7 +196,9 @@ TEST_F(FakeRegistryTest, WhatAClientLeftUnfinishedIsKept) {
     send_text(fd, "PATCH " + to.path + "?" + to.query + " HTTP/1.1\r\nHost: " + to.authority() +
                       "\r\nContent-Length: 10\r\n\r\n0123");
   }
-  while (registry_.uploads().at(0).content.empty()) std::this_thread::yield();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (registry_.uploads().at(0).content.empty() && std::chrono::steady_clock::now() < end)
+    std::this_thread::yield();
   EXPECT_EQ(registry_.uploads().at(0).content, "0123");
   const RegistryRequest request = registry_.requests(RegistryOp::patch_upload).at(0);
   EXPECT_EQ(request.body_bytes, 4u);
