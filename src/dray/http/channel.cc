@@ -79,14 +79,15 @@ bool Channel::has_unread_bytes() const {
 }
 
 std::uint64_t Channel::moved(const Exchange& exchange) const {
-  if (exchange.request().body.empty()) return exchange.received();
+  if (exchange.request().body.empty() && exchange.stream() == nullptr) return exchange.received();
   curl_off_t uploaded = 0;
   curl_easy_getinfo(easy_, CURLINFO_SIZE_UPLOAD_T, &uploaded);
   // What the kernel still holds has not moved: on a slow link it may take longer than the limit to
   // leave, while libcurl has nothing more to do.
   int unsent = 0;
   if (sockets_.empty() || ::ioctl(sockets_.back(), SIOCOUTQ, &unsent) != 0) unsent = 0;
-  return exchange.received() + static_cast<std::uint64_t>(uploaded - unsent);
+  // Time that a stream took to give bytes is not the connection's.
+  return exchange.received() + exchange.given() + static_cast<std::uint64_t>(uploaded - unsent);
 }
 
 CURLcode Channel::run(const ClientOptions& options, Exchange& exchange,

@@ -30,7 +30,8 @@ std::size_t write_header(char* data, std::size_t size, std::size_t count, void* 
 }
 
 std::size_t read_body(char* out, std::size_t size, std::size_t count, void* exchange) {
-  return static_cast<Exchange*>(exchange)->on_read(out, size * count);
+  const std::size_t n = static_cast<Exchange*>(exchange)->on_read(out, size * count);
+  return n == Exchange::kNoBody ? std::size_t{CURL_READFUNC_ABORT} : n;
 }
 
 int seek_body(void* exchange, curl_off_t offset, int origin) {
@@ -138,7 +139,10 @@ void Channel::set_up_method(Exchange& exchange) {
   }
   set(CURLOPT_UPLOAD, 1L);
   set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+  const BodyStream* const stream = exchange.stream();
+  const std::optional<std::uint64_t> size =
+      stream != nullptr ? stream->size : std::uint64_t{request.body.size()};
+  set(CURLOPT_INFILESIZE_LARGE, size ? static_cast<curl_off_t>(*size) : curl_off_t{-1});
   set(CURLOPT_UPLOAD_BUFFERSIZE, kUploadBuffer);
   set(CURLOPT_READFUNCTION, read_body);
   set(CURLOPT_READDATA, &exchange);

@@ -73,4 +73,10 @@ Response Client::send_streamed(const Request& request, const std::function<bool(
   return impl_->perform(exchange, stop);
 }
 
+Response Client::send_body(const Request& request, const BodyStream& body,
+                           const std::stop_token& stop, BodyLimit limit) {
+  Exchange exchange(request, body, limit);
+  return impl_->perform(exchange, stop);
+}
+
 }  // namespace dray::http

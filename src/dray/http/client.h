@@ -63,6 +63,14 @@ struct Response {
 struct BodyLimit {
   std::uint64_t bytes = 64 << 20;  // more than this is Code::malformed
 };
+/// A request's body that is made while it is sent.
+struct BodyStream {
+  /// Fills the beginning of the buffer and says how much; 0 ends the body. May block: that is no
+  /// stall. What it throws ends the request and comes out of send_body().
+  std::function<std::size_t(MutableBytes)> give;
+  /// Sent as Content-Length where known; else the body goes out in chunks (RFC 9112 section 7.1).
+  std::optional<std::uint64_t> size;
+};
 /// A 206 (or, with `offset` 0 and a matching length, 200) answer that must fill `out` exactly.
 struct RangeInto {
   ByteRange range;                     // what is asked for; `send_range` sets the Range header
@@ -101,6 +109,12 @@ class Client {
   /// that end before their Content-Length are a transient Code::network error.
   Response send_streamed(const Request& request, const std::function<bool(Bytes)>& sink,
                          const std::stop_token& stop = {});
+
+  /// As send(), with `body` instead of Request::body. It is sent at most once: a kept connection
+  /// that turns out dead is an ambiguous Code::network error, so ask for a fresh one. A server that
+  /// answers with an error before it has read everything gets no more of it.
+  Response send_body(const Request& request, const BodyStream& body,
+                     const std::stop_token& stop = {}, BodyLimit limit = {});
 
   const ClientOptions& options() const;
 

@@ -58,14 +58,25 @@ bool Exchange::on_send() noexcept {
   const bool conditional =
       request_.headers.has("If-Match") || request_.headers.has("If-None-Match");
   const bool idempotent =
-      request_.method == "GET" || request_.method == "HEAD" ||
-      ((request_.method == "PUT" || request_.method == "DELETE") && !conditional);
+      stream_ == nullptr &&
+      (request_.method == "GET" || request_.method == "HEAD" ||
+       ((request_.method == "PUT" || request_.method == "DELETE") && !conditional));
   if (sends_ > 0 && !idempotent) return false;
   ++sends_;
   return true;
 }
 
 std::size_t Exchange::on_read(char* out, std::size_t size) noexcept {
+  if (stream_ != nullptr) {
+    try {
+      const std::size_t given = stream_->give(std::as_writable_bytes(std::span<char>(out, size)));
+      body_sent_ += given;
+      return given;
+    } catch (...) {
+      failure_ = current_error();
+      return kNoBody;
+    }
+  }
   const std::size_t n = std::min(size, request_.body.size() - body_sent_);
   if (n > 0) std::memcpy(out, request_.body.data() + body_sent_, n);
   body_sent_ += n;
@@ -73,6 +84,7 @@ std::size_t Exchange::on_read(char* out, std::size_t size) noexcept {
 }
 
 bool Exchange::on_seek(std::int64_t offset) noexcept {
+  if (stream_ != nullptr) return false;
   if (offset < 0 || static_cast<std::uint64_t>(offset) > request_.body.size()) return false;
   body_sent_ = static_cast<std::size_t>(offset);
   return true;

@@ -23,11 +23,16 @@ class Exchange {
   Exchange(const Request& request, const std::function<bool(Bytes)>& sink)
       : request_(request), limit_(UINT64_MAX), sink_(&sink) {}
 
+  Exchange(const Request& request, const BodyStream& body, BodyLimit limit)
+      : request_(request), limit_(limit.bytes), stream_(&body) {}
+
   /// About to send on an established connection; again when libcurl found a reused one dead. False
   /// when this request must not be sent a second time.
   bool on_send() noexcept;
-  /// Copies the next part of the request's body to `out`; returns how much.
+  /// Copies the next part of the request's body to `out`; returns how much, kNoBody after a
+  /// failure.
   std::size_t on_read(char* out, std::size_t size) noexcept;
+  static constexpr std::size_t kNoBody = SIZE_MAX;
   bool on_seek(std::int64_t offset) noexcept;
   bool on_header_line(std::string_view line) noexcept;
   bool on_body(std::string_view bytes) noexcept;
@@ -48,6 +53,9 @@ class Exchange {
   std::uint64_t received() const { return header_bytes_ + response_.received; }
   std::uint64_t body_received() const { return response_.received; }
   bool wants_range() const { return into_ != nullptr; }
+  const BodyStream* stream() const { return stream_; }
+  /// Bytes that the stream has given so far.
+  std::uint64_t given() const { return stream_ != nullptr ? body_sent_ : 0; }
   /// Body bytes that are expected, where that is known: for messages.
   std::optional<std::uint64_t> expected() const;
 
@@ -67,6 +75,7 @@ class Exchange {
   const std::uint64_t limit_ = 0;
   const RangeInto* const into_ = nullptr;
   const std::function<bool(Bytes)>* const sink_ = nullptr;
+  const BodyStream* const stream_ = nullptr;
 
   Response response_;
   std::optional<Error> failure_;
