@@ -170,6 +170,14 @@ void Authorizer::challenged(const http::Request& request, const http::Response& 
                   bearer != nullptr && bearer->error == "insufficient_scope");
 }
 
+void Authorizer::accepted(const Scopes& scopes, const Secret& header) {
+  if (header.empty()) return;
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(scopes.text());
+  if (found != entries_.end() && found->second.header.reveal() == header.reveal())
+    found->second.replaces_refused = false;
+}
+
 bool Authorizer::learn_bearer(const Challenge& challenge, const http::Url& realm,
                               const Scopes& scopes, const std::string& sent) {
   if (scheme_ != Scheme::bearer || realm != realm_ || challenge.service != service_) {

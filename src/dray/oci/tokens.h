@@ -53,10 +53,13 @@ class Authorizer {
   /// authenticate, further scopes that the registry wants, or that a token is not good any more.
   /// Returns where another try with a new header makes sense; it may be refused in turn, so that
   /// the caller limits the tries. Throws Code::auth where it makes none (wrong credentials, none at
-  /// all, no right to do it), Code::unsupported where neither tokens nor passwords are wanted,
-  /// Code::malformed for challenges that cannot be read.
+  /// all, no right to do it), Code::malformed for challenges that cannot be read.
   void challenged(const http::Request& request, const http::Response& response,
                   const Scopes& scopes);
+
+  /// Another answer than 401 came to a request sent with `header` for these scopes: when it is
+  /// refused later, that is a matter of time.
+  void accepted(const Scopes& scopes, const Secret& header);
 
   /// The error for an answer 401 or 403 that ends a request; Code::auth, naming where the
   /// credentials come from.

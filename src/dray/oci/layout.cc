@@ -1,0 +1,104 @@
+#include "dray/oci/layout.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "dray/base/error.h"
+#include "dray/base/file.h"
+#include "dray/base/time.h"
+
+namespace dray::oci {
+
+namespace {
+
+constexpr const char* kRefName = "org.opencontainers.image.ref.name";
+constexpr std::size_t kPiece = 1 << 20;
+
+Fd open_file(const std::filesystem::path& path) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) throw_errno("read", path.string());
+  return fd;
+}
+
+}  // namespace
+
+std::filesystem::path Layout::blob_path(const std::string& digest) const {
+  check_digest(digest, name());
+  const std::size_t colon = digest.find(':');
+  return folder_ / "blobs" / digest.substr(0, colon) / digest.substr(colon + 1);
+}
+
+std::optional<std::string> Layout::digest_for(const std::string& reference) const {
+  if (reference.find(':') != std::string::npos) return reference;
+  const auto text = read_file(folder_ / "index.json", kMaxManifest);
+  if (!text)
+    throw Error(Code::not_found, "there is no index.json: this is no image layout")
+        .on("open", name())
+        .hint("`skopeo copy docker://IMAGE oci:DIR` makes one");
+  const auto manifests = parse_image_index(*text, (folder_ / "index.json").string()).manifests;
+  if (reference.empty() && manifests.size() == 1) return manifests.front().digest;
+  std::string names;
+  for (const auto& manifest : manifests) {
+    const std::string said = manifest.annotation(kRefName);
+    if (!reference.empty() && said == reference) return manifest.digest;
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", said.empty() ? manifest.digest : said);
+  }
+  if (!reference.empty()) return std::nullopt;
+  throw Error(Code::usage, fmt::format("it holds {} images", manifests.size()))
+      .on("open", name())
+      .hint("say which one: oci:DIR:NAME with one of " + names);
+}
+
+std::optional<ManifestText> Layout::manifest(const std::string& reference, const std::stop_token&) {
+  const auto digest = digest_for(reference);
+  if (!digest) return std::nullopt;
+  auto text = read_file(blob_path(*digest), kMaxManifest);
+  if (!text) return std::nullopt;
+  if (digest->starts_with("sha256:") && digest_of(*text) != *digest)
+    throw Error(Code::verification, "the file has other bytes than its name says")
+        .on("read", blob_path(*digest).string());
+  return ManifestText{media_type_of(*text, name()), *digest, std::move(*text)};
+}
+
+void Layout::read_blob(const std::string& digest, std::uint64_t, std::uint64_t offset,
+                       MutableBytes out, const std::stop_token&) {
+  const auto path = blob_path(digest);
+  const Fd fd = open_file(path);
+  pread_exact(fd.get(), offset, out, path.string());
+}
+
+void Layout::stream_blob(const std::string& digest, const std::function<bool(Bytes)>& sink,
+                         const std::stop_token& stop) {
+  const auto path = blob_path(digest);
+  const Fd fd = open_file(path);
+  struct stat facts{};
+  if (::fstat(fd.get(), &facts) != 0) throw_errno("read", path.string());
+  const auto size = static_cast<std::uint64_t>(facts.st_size);
+  std::vector<std::byte> piece(kPiece);
+  for (std::uint64_t at = 0; at < size;) {
+    throw_if_stopped(stop);
+    const auto now = MutableBytes(piece).first(
+        static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, size - at)));
+    pread_exact(fd.get(), at, now, path.string());
+    if (!sink(now)) return;
+    at += now.size();
+  }
+}
+
+std::string Layout::small_blob(const Descriptor& blob, std::uint64_t limit,
+                               const std::stop_token&) {
+  auto text = read_file(blob_path(blob.digest), limit);
+  if (!text)
+    throw Error(Code::not_found, "the layout misses this blob").on("read", blob_path(blob.digest));
+  if (digest_of(*text) != blob.digest)
+    throw Error(Code::verification, "the file has other bytes than its name says")
+        .on("read", blob_path(blob.digest));
+  return std::move(*text);
+}
+
+}  // namespace dray::oci
