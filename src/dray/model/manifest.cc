@@ -78,6 +78,10 @@ Json to_json(const ManifestFile& file) {
   json["part_crc64nvme"] = std::move(crcs);
   put_text(json, "git_sha1", file.git_sha1);
   put_text(json, "etag", file.etag);
+  if (!file.blob.empty()) {
+    json["blob"] = file.blob;
+    json["blob_offset"] = file.blob_offset;
+  }
   if (!file.weights.is_null()) json["weights"] = file.weights;
   return json;
 }
@@ -156,6 +160,13 @@ ManifestFile read_file_entry(const Json& json, std::string_view what) {
   file.part_crc64 = read_crcs(json, where);
   file.etag = text_or_empty(json, "etag", where);
   file.weights = read_weights(json, where);
+  file.blob = text_or_empty(json, "blob", where);
+  if (!file.blob.empty()) {
+    if (!file.blob.starts_with("sha256:") || !is_hex(std::string_view(file.blob).substr(7), 64))
+      fail(where, "its blob is no SHA-256 digest");
+    file.blob_offset = get_u64(json, "blob_offset", where);
+    if (file.blob_offset > kLargestFile) fail(where, "its place in the blob is too far");
+  }
 
   if (file.size > kLargestFile) fail(where, fmt::format("a size of {} bytes", file.size));
   if (!is_hex(file.sha256, 64)) fail(where, "its sha256 is not 64 lower-case hexadecimal digits");
@@ -254,6 +265,7 @@ std::string to_json_text(const Manifest& manifest) {
                {"created", rfc3339(manifest.created)},
                {"created_by", manifest.created_by},
                {"root_digest", manifest.root_digest}};
+  if (!manifest.image.is_null()) json["image"] = manifest.image;
   Json files = Json::array();
   for (const auto* file : by_path(manifest.files)) files.push_back(to_json(*file));
   json["files"] = std::move(files);
@@ -284,6 +296,8 @@ Manifest parse_manifest(std::string_view text, std::string_view what) {
   }
   if (json.contains("transforms")) manifest.transforms = get_array(json, "transforms", what);
   if (json.contains("lineage")) manifest.lineage = get_object(json, "lineage", what);
+  if (const auto image = json.find("image"); image != json.end() && !image->is_null())
+    manifest.image = get_object(json, "image", what);
   manifest.allows = texts(json, "allows", what);
   const auto created = parse_rfc3339(get_string(json, "created", what));
   if (!created || *created < 0 || *created > kLastSecond)

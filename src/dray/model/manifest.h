@@ -21,6 +21,10 @@ struct ManifestFile {
   std::vector<std::uint64_t>
       part_crc64;    // CRC64NVME of each part; one entry for an object in one piece
   std::string etag;  // the store's, "" where it has none
+  /// Where the file is part of a larger blob: that one's digest ("sha256:<hex>"), and the place of
+  /// the file's first byte in it. "" where the file is an object of its own.
+  std::string blob;
+  std::uint64_t blob_offset = 0;
   /// Of weights that were quantized on the way, {"NAME": [relative error, cosine]}; else null.
   Json weights = nullptr;
   bool operator==(const ManifestFile&) const = default;
@@ -36,6 +40,8 @@ struct Manifest {
   bool all_files = false;
   Json transforms = Json::array();  // in order; empty for a plain import
   Json lineage = Json::object();
+  /// Of a release in an OCI registry: what was made around its files. Null elsewhere.
+  Json image = nullptr;
   std::vector<std::string> allows;  // rules that were allowed, e.g. "unverified-source"
   UnixTime created = 0;
   std::string created_by;   // "dray/0.1.0"

@@ -6,6 +6,8 @@
 
 #include "dray/base/crc.h"
 #include "dray/base/error.h"
+#include "dray/model/manifest.h"
+#include "dray/model/selection.h"
 
 namespace dray {
 
@@ -59,6 +61,28 @@ std::optional<PutPart> Upload::put_copy(std::uint64_t, const StoredRange&, Bytes
                                         const std::stop_token&) {
   return std::nullopt;
 }
+
+std::vector<PackedObject> Store::pack(const std::string& prefix,
+                                      const std::vector<FileToStore>& files) const {
+  std::vector<PackedObject> out;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    PackedObject object;
+    object.spec.key = prefix + files[i].path;
+    object.spec.size = files[i].size;
+    object.spec.sha256 = files[i].sha256;
+    object.label = files[i].path;
+    object.pieces = {i};
+    object.files = {{i, 0}};
+    object.rank = publish_rank(files[i].path);
+    out.push_back(std::move(object));
+  }
+  std::stable_sort(out.begin(), out.end(), [](const PackedObject& a, const PackedObject& b) {
+    return a.rank != b.rank ? a.rank < b.rank : a.spec.size > b.spec.size;
+  });
+  return out;
+}
+
+void Store::seal(Manifest&, const std::stop_token&) {}
 
 std::optional<CutLimits> Store::range_copies(const StoredObject&, std::uint64_t,
                                              const std::stop_token&) {

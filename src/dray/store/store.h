@@ -8,12 +8,15 @@
 #include <stop_token>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "dray/base/bytes.h"
 #include "dray/store/state.h"
 
 namespace dray {
+
+struct Manifest;
 
 /// How an object is cut into parts: evenly, which is a function of its size and the store only, so
 /// that a later run agrees; or as ObjectSpec::part_ends says.
@@ -144,12 +147,40 @@ struct UnfinishedUpload {
   std::string id;
 };
 
+/// A file that becomes part of a release.
+struct FileToStore {
+  std::string path;
+  std::uint64_t size = 0;
+  std::string sha256;  // where known beforehand, else ""
+};
+
+/// One object of a release and the files that it is made of.
+struct PackedObject {
+  /// Bytes that are known, or all of a file: its index in what was packed.
+  using Piece = std::variant<std::shared_ptr<const Buffer>, std::size_t>;
+  struct Place {
+    std::size_t file = 0;
+    std::uint64_t offset = 0;  // in the object
+  };
+  ObjectSpec spec;
+  std::string label;
+  std::vector<Piece> pieces;  // in order, without gaps
+  std::vector<Place> files;   // in order
+  int rank = 0;               // visible only after all of lower ranks
+  /// The file is the object.
+  bool is_file() const { return pieces.size() == 1 && pieces.front().index() == 1; }
+};
+
 /// Declared, not probed by callers.
 struct StoreProperties {
-  std::string uri;           // "s3://bucket/prefix", "dir:/path"; no trailing slash
-  std::string kind;          // "s3", "dir"
+  std::string uri;           // "s3://bucket/prefix", "dir:/path", "oci://host/repository"; no
+                             // trailing slash
+  std::string kind;          // "s3", "dir", "oci"
   bool local_disk = false;   // bytes written here are on this machine's disk
   bool server_copy = false;  // copy() moves no bytes through this process
+  /// Objects are blobs, named by their digests (which are their ETags) and nothing else: list()
+  /// shows the files of published releases only, stat() takes digests too.
+  bool blobs = false;
 };
 
 /// A place for releases; thread-safe. Constructors do no I/O.
@@ -162,6 +193,14 @@ class Store {
   virtual void preflight(const std::stop_token& stop) = 0;
   /// Small objects beside the data: manifests, aliases, journals (keys below ".dray/").
   virtual StateStore& state() = 0;
+
+  /// The objects that a release's files become, below `prefix`; weights first, largest first, index
+  /// and config last. By default each file is one object.
+  virtual std::vector<PackedObject> pack(const std::string& prefix,
+                                         const std::vector<FileToStore>& files) const;
+  /// All objects of the release are there. Completes `manifest` by what the store makes around them
+  /// and checks that nothing is missing; after it the manifest may be published.
+  virtual void seal(Manifest& manifest, const std::stop_token& stop);
 
   virtual PartLayout layout(std::uint64_t object_size) const = 0;
   /// Begins an upload, or takes up `saved` (of this transfer only) if it still exists; if it does

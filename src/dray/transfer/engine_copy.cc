@@ -37,6 +37,11 @@ void Engine::Impl::copy_object(ObjectRun& object) {
                       plan.copy_part_crc64,
                       "",
                       false};
+  if (!plan.of_one_unit())  // the content is known, so that of its units is
+    for (const Segment& segment : plan.segments)
+      if (const auto* source = std::get_if<SourceSegment>(&segment);
+          source != nullptr && source->range.offset == 0)
+        result.unit_sha256.push_back(plan_->units[source->unit].digests.sha256);
   StoredObject from;
   if (object.original != nullptr) {
     const ObjectResult& made = *object.original->result;  // constant once it is there

@@ -276,6 +276,7 @@ ObjectResult Engine::Impl::make(ObjectRun& object) {
     if (!object.layout.ends.empty()) as_a_whole(result, object.layout);
   }
   result.ranges = object.hasher->ranges();
+  result.unit_sha256 = object.hasher->unit_sha256();
   if (object.transform) {
     result.input_sha256 = object.hasher->sha256();
     result.report = plan.transform->report();

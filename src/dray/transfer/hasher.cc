@@ -74,6 +74,7 @@ void InputHasher::end_unit() {
   if (!unit.digests.sha256.empty())
     check("SHA-256", unit.digests.sha256, separate_unit_ ? unit_sha_->hex() : whole_.hex());
   if (!unit.digests.git_sha1.empty()) check("git SHA-1", unit.digests.git_sha1, unit_git_->hex());
+  if (separate_unit_) unit_digests_.push_back(unit_sha_->hex());
   unit_.reset();
 }
 
@@ -85,15 +86,17 @@ std::vector<RangeDigest> InputHasher::ranges() const {
 
 std::optional<SavedHash> InputHasher::save() const {
   if (offset_ == 0 || (unit_ && unit_git_)) return std::nullopt;
-  return SavedHash{offset_, whole_.save(), unit_ && separate_unit_ ? unit_sha_->save() : ""};
+  return SavedHash{offset_, whole_.save(), unit_ && separate_unit_ ? unit_sha_->save() : "",
+                   unit_digests_};
 }
 
 /// Where an offset of the input lies.
 struct InputHasher::Place {
   std::size_t segment = 0;
   std::uint64_t in_segment = 0;
-  std::optional<std::size_t> unit;  // that it lies within: begun before and not complete there
-  std::uint64_t in_unit = 0;        // bytes of it before
+  std::optional<std::size_t> unit;    // that it lies within: begun before and not complete there
+  std::uint64_t in_unit = 0;          // bytes of it before
+  std::vector<std::size_t> complete;  // units that end before
 };
 
 InputHasher::Place InputHasher::place_of(std::uint64_t offset) const {
@@ -101,10 +104,16 @@ InputHasher::Place InputHasher::place_of(std::uint64_t offset) const {
   place.in_segment = offset;
   const auto pass = [&](const Segment& segment, std::uint64_t bytes) {
     const auto* source = std::get_if<SourceSegment>(&segment);
-    if (source == nullptr || source->range.offset + bytes == 0) return;
+    if (source == nullptr) return;
+    const bool empty = plan_.units[source->unit].size == 0;
+    if (empty) place.complete.push_back(source->unit);
+    if (source->range.offset + bytes == 0) return;
     place.in_unit = source->range.offset + bytes;
     place.unit.reset();
-    if (place.in_unit < plan_.units[source->unit].size) place.unit = source->unit;
+    if (place.in_unit < plan_.units[source->unit].size)
+      place.unit = source->unit;
+    else if (bytes == source->range.length)
+      place.complete.push_back(source->unit);
   };
   for (; place.segment < object_.segments.size(); ++place.segment) {
     const Segment& segment = object_.segments[place.segment];
@@ -134,7 +143,9 @@ bool InputHasher::restore(const SavedHash& saved) {
     if (!file.digests.git_sha1.empty()) return false;
     if (!file.digests.sha256.empty() && whole->hex() != file.digests.sha256) return false;
   }
+  if (separate_unit_ && saved.units.size() != place.complete.size()) return false;
   whole_ = *whole;
+  unit_digests_ = saved.units;
   pieces_.reset();
   offset_ = saved.offset;
   segment_ = place.segment;

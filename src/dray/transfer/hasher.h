@@ -28,10 +28,13 @@ class InputHasher {
   std::string sha256() const;
   /// Digests of the pieces, where the plan asks for them; none after restore().
   std::vector<RangeDigest> ranges() const;
+  /// SHA-256 of each unit in order, where the input is not one unit alone. The whole input was fed.
+  const std::vector<std::string>& unit_sha256() const { return unit_digests_; }
   /// State to go on from at offset(). There is none within a unit whose publisher states a git
   /// SHA-1 (those are small).
   std::optional<SavedHash> save() const;
-  /// False, and nothing changed, if `saved` cannot be used.
+  /// False, and nothing changed, if `saved` cannot be used: also where it lacks the digest of a
+  /// unit before it.
   bool restore(const SavedHash& saved);
 
  private:
@@ -51,6 +54,7 @@ class InputHasher {
   std::optional<std::size_t> unit_;  // begun and not yet complete
   std::optional<Sha256> unit_sha_;   // of it
   std::optional<GitBlobSha1> unit_git_;
+  std::vector<std::string> unit_digests_;  // of those that are complete
   std::optional<RangeHasher> pieces_;
 };
 

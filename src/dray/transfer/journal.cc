@@ -59,6 +59,17 @@ std::uint64_t crc_field(const Json& value, std::string_view what) {
   return crc;
 }
 
+std::vector<std::string> digests_of(const Json& json, const char* key, std::string_view what) {
+  std::vector<std::string> out;
+  if (!json.contains(key)) return out;
+  for (const Json& digest : get_array(json, key, what)) {
+    if (!digest.is_string())
+      throw Error(Code::malformed, fmt::format("{}: a digest is no text", what));
+    out.push_back(digest.get<std::string>());
+  }
+  return out;
+}
+
 Json parts_json(const std::vector<PutPart>& parts) {
   Json out = Json::array();
   for (const auto& p : parts) out.push_back(Json::array({p.index, p.size, hex64(p.crc64), p.etag}));
@@ -89,6 +100,7 @@ Json object_json(const JournalObject& object) {
   if (object.hash) {
     out["hash"] = {{"offset", object.hash->offset}, {"sha256", object.hash->sha256}};
     if (!object.hash->unit.empty()) out["hash"]["unit"] = object.hash->unit;
+    if (!object.hash->units.empty()) out["hash"]["units"] = object.hash->units;
   }
   if (object.done) {
     Json crcs = Json::array();
@@ -96,6 +108,7 @@ Json object_json(const JournalObject& object) {
     out["done"] = {{"size", object.done->size},           {"sha256", object.done->sha256},
                    {"part_size", object.done->part_size}, {"part_crc64", std::move(crcs)},
                    {"etag", object.done->etag},           {"moved", object.done->moved}};
+    if (!object.done->unit_sha256.empty()) out["done"]["unit_sha256"] = object.done->unit_sha256;
     if (!object.done->input_sha256.empty()) {
       out["done"]["input_sha256"] = object.done->input_sha256;
       out["done"]["report"] = object.done->report;
@@ -117,8 +130,9 @@ JournalObject object_of(const Json& json, std::string_view what) {
   }
   if (json.contains("hash")) {
     const Json& hash = get_object(json, "hash", what);
-    object.hash = SavedHash{get_u64(hash, "offset", what), get_string(hash, "sha256", what),
-                            find_string(hash, "unit", what).value_or("")};
+    object.hash =
+        SavedHash{get_u64(hash, "offset", what), get_string(hash, "sha256", what),
+                  find_string(hash, "unit", what).value_or(""), digests_of(hash, "units", what)};
   }
   if (json.contains("done")) {
     const Json& done = get_object(json, "done", what);
@@ -132,6 +146,7 @@ JournalObject object_of(const Json& json, std::string_view what) {
     result.etag = get_string(done, "etag", what);
     result.moved = find_bool(done, "moved", what).value_or(true);
     result.input_sha256 = find_string(done, "input_sha256", what).value_or("");
+    result.unit_sha256 = digests_of(done, "unit_sha256", what);
     if (const auto report = done.find("report"); report != done.end()) result.report = *report;
     object.done = std::move(result);
   }

@@ -35,6 +35,7 @@ struct SavedHash {
   std::string sha256;  // Sha256::save()
   std::string unit{};  // the same of the file that the offset lies within, where the object is made
                        // of more than one; "" between files
+  std::vector<std::string> units{};  // SHA-256 of the files that are complete before, then
 };
 
 struct JournalObject {

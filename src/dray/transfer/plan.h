@@ -98,6 +98,8 @@ struct ObjectResult {
   std::string etag;
   bool moved = true;                     // false: was there, or was copied inside the store
   std::vector<RangeDigest> ranges = {};  // where asked for; none of what an earlier run hashed
+  /// SHA-256 of each unit in it, in order; empty where one unit is all of the input.
+  std::vector<std::string> unit_sha256 = {};
   // Of an object with a transform: SHA-256 of its input, and what the transform reported.
   std::string input_sha256 = {};
   Json report = nullptr;

@@ -36,6 +36,7 @@ struct Transfer::Impl {
                                        const std::stop_token& stop);
   void abandon_orphans(const std::stop_token& stop);
   bool ours(const Listed& object, const std::stop_token& stop);
+  bool held_as_blob(const ObjectResult& done, const std::stop_token& stop);
 
   void keep_claim(const std::stop_token& over);
   void save(bool released, const std::stop_token& stop);
@@ -117,6 +118,13 @@ bool Transfer::Impl::ours(const Listed& object, const std::stop_token& stop) {
   return stat && stat->meta(kTransferMetadata) == transfer_id(request.name, request.version);
 }
 
+/// Blobs are listed nowhere before they are published.
+bool Transfer::Impl::held_as_blob(const ObjectResult& done, const std::stop_token& stop) {
+  if (!request.store->properties().blobs) return false;
+  const auto stat = request.store->stat(done.etag, stop);
+  return stat && stat->size == done.size;
+}
+
 void Transfer::Impl::settle_existing(const std::stop_token& stop) {
   std::vector<Listed> unsure;
   std::set<std::string> there;
@@ -147,7 +155,8 @@ void Transfer::Impl::settle_existing(const std::stop_token& stop) {
     }
   }
   for (auto& [key, object] : known)
-    if (object.done && !there.contains(key)) object.done.reset();
+    if (object.done && !there.contains(key) && !held_as_blob(*object.done, stop))
+      object.done.reset();
   for (JournalObject& object : read_back(unsure, stop)) known[object.key] = std::move(object);
 }
 

@@ -165,5 +165,43 @@ TEST_F(InputHasherTest, GitFilesHaveNoSavedState) {
   EXPECT_NO_THROW(hasher.feed(part(500, 1'000)));
 }
 
+/// Two files and a literal between.
+TEST_F(InputHasherTest, TellsTheDigestOfEachUnit) {
+  const Buffer other = test::pattern(300, 2);
+  for (const bool stated : {true, false}) {
+    TransferPlan two;
+    two.units = {{"a", bytes.size(), {stated ? Sha256::hex_of(bytes) : "", ""}},
+                 {"b", other.size(), {"", ""}}};
+    ObjectPlan both;
+    both.segments = {LiteralSegment{std::make_shared<const Buffer>(test::pattern(7, 3))},
+                     SourceSegment{0, {0, bytes.size()}},
+                     LiteralSegment{std::make_shared<const Buffer>(test::pattern(5, 4))},
+                     SourceSegment{1, {0, other.size()}}};
+    Buffer all = test::pattern(7, 3);
+    all.insert(all.end(), bytes.begin(), bytes.end());
+    const Buffer between = test::pattern(5, 4);
+    all.insert(all.end(), between.begin(), between.end());
+    all.insert(all.end(), other.begin(), other.end());
+    const std::vector<std::string> digests = {Sha256::hex_of(bytes), Sha256::hex_of(other)};
+
+    InputHasher whole(two, both);
+    whole.feed(all);
+    EXPECT_EQ(whole.unit_sha256(), digests);
+    EXPECT_EQ(whole.sha256(), Sha256::hex_of(all));
+
+    for (const std::size_t at : {3u, 500u, 1'007u, 1'010u, 1'100u}) {
+      InputHasher first(two, both);
+      first.feed(Bytes(all).first(at));
+      InputHasher second(two, both);
+      ASSERT_TRUE(second.restore(*first.save())) << at;
+      second.feed(Bytes(all).subspan(at));
+      EXPECT_EQ(second.unit_sha256(), digests) << at;
+      SavedHash without = *first.save();
+      without.units.clear();  // as a journal that lost them
+      EXPECT_EQ(InputHasher(two, both).restore(without), at < 1'007) << at;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace dray
