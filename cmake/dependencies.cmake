@@ -7,7 +7,8 @@ find_package(nlohmann_json 3.11 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 find_package(fmt 9 REQUIRED)
 pkg_check_modules(DRAY_C REQUIRED IMPORTED_TARGET
-  libcurl>=7.88 libcrypto>=3.0 sqlite3>=3.40 libmicrohttpd>=0.9.75 expat>=2.5 yaml-0.1>=0.2)
+  libcurl>=7.88 libcrypto>=3.0 sqlite3>=3.40 libmicrohttpd>=0.9.75 expat>=2.5 yaml-0.1>=0.2 zlib>=1.2.13
+  libzstd>=1.5)
 find_library(DRAY_HWY hwy REQUIRED)
 
 add_library(dray_fmt STATIC cmake/fmt.cc)

@@ -21,6 +21,8 @@ LIBRARIES = {
     "expat.h": {"s3"},
     "yaml.h": {"model", "cli"},
     "CLI/": {"cli"},
+    "zlib.h": {"source"},
+    "zstd.h": {"source"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
