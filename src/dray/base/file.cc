@@ -227,6 +227,7 @@ fs::path expand_home(std::string_view path) {
 fs::path data_folder() { return xdg_folder("XDG_DATA_HOME", ".local/share"); }
 fs::path cache_folder() { return xdg_folder("XDG_CACHE_HOME", ".cache"); }
 fs::path config_folder() { return xdg_folder("XDG_CONFIG_HOME", ".config"); }
+fs::path state_folder() { return xdg_folder("XDG_STATE_HOME", ".local/state"); }
 
 std::optional<std::string> env(const char* name) {
   const char* value = ::getenv(name);

@@ -49,10 +49,12 @@ void sync_folder(const std::filesystem::path& folder);
 /// $HOME or the password database's; "~" and "~/x" are expanded by `expand_home`.
 std::filesystem::path home_folder();
 std::filesystem::path expand_home(std::string_view path);
-/// $XDG_DATA_HOME/dray, $XDG_CACHE_HOME/dray, $XDG_CONFIG_HOME/dray, with the usual defaults.
+/// $XDG_DATA_HOME/dray, $XDG_CACHE_HOME/dray, $XDG_CONFIG_HOME/dray, $XDG_STATE_HOME/dray, with the
+/// usual defaults.
 std::filesystem::path data_folder();
 std::filesystem::path cache_folder();
 std::filesystem::path config_folder();
+std::filesystem::path state_folder();
 /// The variable, if set and not empty.
 std::optional<std::string> env(const char* name);
 

@@ -9,6 +9,7 @@
 #include "dray/base/path.h"
 #include "dray/http/url.h"
 #include "dray/store/dir_store.h"
+#include "dray/store/oci_store.h"
 #include "dray/store/s3_store.h"
 
 namespace dray {
@@ -18,7 +19,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kForms =
-    "a store is s3://BUCKET[/PREFIX], dir:PATH or a name from the configuration";
+    "a store is s3://BUCKET[/PREFIX], oci://HOST/REPOSITORY, dir:PATH or a name from the "
+    "configuration";
 
 [[noreturn]] void refuse(std::string_view text, std::string message, std::string hint) {
   throw Error(Code::usage, std::move(message))
@@ -105,21 +107,81 @@ std::unique_ptr<Store> open_s3(std::string_view text, std::string_view rest, con
   return std::make_unique<S3Store>(std::move(out));
 }
 
+oci::ClientOptions oci_client(const oci::Reference& reference, const StoreOptions& options,
+                              oci::CredentialsOptions credentials) {
+  oci::ClientOptions out;
+  out.reference = reference;
+  out.credentials = oci::find_credentials(reference, credentials).value_or(oci::Credentials());
+  out.http.ca_file = options.oci.ca_file;
+  out.http.verify_tls = options.oci.verify_tls;
+  out.retry = options.retry;
+  out.side = options.side;
+  return out;
+}
+
+ImageFormat format_of(const std::string& name) {
+  if (name.empty() || name == "modelcar") return ImageFormat::modelcar;
+  if (name == "modelpack") return ImageFormat::modelpack;
+  throw Error(Code::usage, fmt::format("there is no image format '{}'", name))
+      .hint("modelcar, which KServe serves, or modelpack");
+}
+
+std::unique_ptr<Store> open_oci(std::string_view text, const StoreOptions& options) {
+  const oci::Reference reference = oci::parse_reference(text);
+  if (!reference.tag.empty() || !reference.digest.empty())
+    refuse(text, "a store is a repository, not one image of it",
+           fmt::format("write {}, and the tag as version",
+                       oci::Reference{.host = reference.host,
+                                      .repository = reference.repository,
+                                      .tag = "",
+                                      .digest = "",
+                                      .plain_http = reference.plain_http}
+                           .text()));
+  OciStoreOptions out;
+  out.client = oci_client(reference, options,
+                          {.user = options.oci.user, .password_file = options.oci.password_file});
+  out.client.writes = options.side == Side::destination;
+  StoreOptions beside = options;
+  beside.oci = {};
+  out.state = open_store(options.oci.state.empty() ? default_state() : options.oci.state, beside);
+  if (out.state->properties().blobs)
+    refuse(options.oci.state, "a registry has no place for the state of transfers",
+           "use a folder or a bucket for --state");
+  out.open_repository = [options](const oci::Reference& base) {
+    return open_repository(base, options);
+  };
+  out.format = format_of(options.oci.format);
+  if (!options.oci.base.empty()) out.base = options.oci.base;
+  out.architectures = options.oci.architectures;
+  if (options.oci.most_layers)
+    out.layers.most =
+        static_cast<std::size_t>(std::max<std::uint64_t>(3, *options.oci.most_layers));
+  return std::make_unique<OciStore>(std::move(out));
+}
+
 std::unique_ptr<Store> open_uri(std::string_view text, const S3Access& access,
                                 const StoreOptions& options) {
   const auto rest = [&](std::string_view scheme) { return text.substr(scheme.size()); };
   if (text.starts_with("dir:")) return open_dir(text, rest("dir:"));
   if (text.starts_with("s3://")) return open_s3(text, rest("s3://"), access, options);
-  if (text.starts_with("oci://"))
-    throw Error(Code::unsupported, "registries cannot be stores yet")
-        .on("open store", std::string(text))
-        .hint("use s3://BUCKET or dir:PATH");
+  if (text.starts_with("oci://") || text.starts_with("oci+http://") ||
+      text.starts_with("oci+https://"))
+    return open_oci(text, options);
   return nullptr;
 }
 
 }  // namespace
 
 fs::path StoreOptions::default_endpoint_cache() { return cache_folder() / "endpoints.json"; }
+
+std::shared_ptr<oci::Client> open_repository(const oci::Reference& reference,
+                                             const StoreOptions& options) {
+  oci::ClientOptions out = oci_client(reference, options, {});
+  out.side = Side::source;
+  return std::make_shared<oci::Client>(std::move(out));
+}
+
+std::string default_state() { return "dir:" + state_folder().string(); }
 
 std::string default_store() { return "dir:" + (data_folder() / "store").string(); }
 

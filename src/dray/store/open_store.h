@@ -1,5 +1,5 @@
-// Stores from what people write: "s3://bucket[/prefix]", "dir:/path", or a name that the
-// configuration gives.
+// Stores from what people write: "s3://bucket[/prefix]", "dir:/path", "oci://host/repository", or a
+// name that the configuration gives.
 #pragma once
 
 #include <filesystem>
@@ -13,6 +13,7 @@
 #include "dray/base/environment.h"
 #include "dray/base/error.h"
 #include "dray/http/retry.h"
+#include "dray/oci/client.h"
 #include "dray/store/store.h"
 
 namespace dray {
@@ -35,6 +36,18 @@ struct S3Access {
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
+/// How a registry is reached, and what becomes of releases there. Nothing secret in it.
+struct OciAccess {
+  std::string user, password_file;  // "" = credentials that podman, docker or oras have stored
+  std::string ca_file;              // PEM
+  bool verify_tls = true;
+  std::string format;  // "modelcar" ("" too), "modelpack"
+  std::string base;    // of modelcars; "" = kDefaultBase
+  std::vector<std::string> architectures;
+  std::optional<std::uint64_t> most_layers;
+  std::string state;  // the store for journals of transfers; "" = default_state()
+};
+
 /// A store that the configuration names.
 struct NamedStore {
   std::string name;  // letters, digits, `._-`
@@ -45,6 +58,7 @@ struct NamedStore {
 struct StoreOptions {
   std::vector<NamedStore> named;
   S3Access s3;  // of "s3://…" given as such (flags)
+  OciAccess oci;
   http::RetryPolicy retry;
   Side side = Side::destination;
   Environment env = process_environment();
@@ -56,10 +70,16 @@ struct StoreOptions {
 };
 
 /// Reads the configuration of S3 access but does not connect: preflight() does. A name without
-/// scheme is looked up in `options.named`. Code::usage for what is no store, Code::unsupported for
-/// "oci://".
+/// scheme is looked up in `options.named`. Code::usage for what is no store.
 std::unique_ptr<Store> open_store(std::string_view text, const StoreOptions& options);
 
+/// A repository to read from; a tag and a digest in `text` do not count.
+std::shared_ptr<oci::Client> open_repository(const oci::Reference& reference,
+                                             const StoreOptions& options);
+
+/// "dir:$XDG_STATE_HOME/dray": where transfers into registries keep their journals when nothing is
+/// said.
+std::string default_state();
 /// "dir:$XDG_DATA_HOME/dray/store": where releases go when nothing is said.
 std::string default_store();
 

@@ -94,20 +94,28 @@ class PrefixSource : public Source {
 
 ReleaseSource::ReleaseSource(std::shared_ptr<Store> store, Reference reference,
                              std::string_view place, Otherwise otherwise)
+    : ReleaseSource(
+          store, fmt::format("{} in {}", reference.text(), store->properties().uri),
+          [reference, exact = otherwise != nullptr](
+              Store& in, const std::stop_token& stop) -> std::optional<Manifest> {
+            if (exact) return find_manifest(in, reference.name, reference.version, stop);
+            return resolve_release(in, reference, stop);
+          },
+          place, std::move(otherwise)) {}
+
+ReleaseSource::ReleaseSource(std::shared_ptr<Store> store, std::string name, Look look,
+                             std::string_view place, Otherwise otherwise)
     : store_(std::move(store)),
-      reference_(std::move(reference)),
+      sought_(std::move(name)),
+      look_(std::move(look)),
       place_(place),
       otherwise_(std::move(otherwise)) {}
 
-std::string ReleaseSource::name() const {
-  return found_ ? found_->name()
-                : fmt::format("{} in {}", reference_.text(), store_->properties().uri);
-}
+std::string ReleaseSource::name() const { return found_ ? found_->name() : sought_; }
 
 std::unique_ptr<Source> ReleaseSource::find(const std::stop_token& stop) {
   try {
-    manifest_ = otherwise_ ? find_manifest(*store_, reference_.name, reference_.version, stop)
-                           : resolve_release(*store_, reference_, stop);
+    manifest_ = look_(*store_, stop);
   } catch (const Error& e) {
     throw Error(e).from(Side::source);
   }

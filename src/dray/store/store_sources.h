@@ -22,11 +22,15 @@ namespace dray {
 class ReleaseSource : public Source {
  public:
   using Otherwise = std::function<std::unique_ptr<Source>()>;
+  using Look = std::function<std::optional<Manifest>(Store&, const std::stop_token&)>;
 
   /// What `reference` stands for. With `otherwise` it is an exact version, and where the store has
   /// no manifest of it, this is what `otherwise` makes.
   ReleaseSource(std::shared_ptr<Store> store, Reference reference, std::string_view place,
                 Otherwise otherwise = nullptr);
+  /// What `look` finds, called `name` until then; without it what `otherwise` makes.
+  ReleaseSource(std::shared_ptr<Store> store, std::string name, Look look, std::string_view place,
+                Otherwise otherwise);
 
   /// After snapshot(): the release's record, which a copy keeps; nullptr where there is none.
   const Manifest* manifest() const { return manifest_ ? &*manifest_ : nullptr; }
@@ -48,7 +52,8 @@ class ReleaseSource : public Source {
   std::unique_ptr<Source> find(const std::stop_token& stop);
 
   const std::shared_ptr<Store> store_;
-  const Reference reference_;
+  const std::string sought_;  // for messages
+  const Look look_;
   const std::string place_;
   const Otherwise otherwise_;
   std::optional<Manifest> manifest_;  // this and the next are set by snapshot()

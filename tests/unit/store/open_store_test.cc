@@ -94,7 +94,8 @@ TEST_F(StoreOpen, KeysComeFromTheVariablesThatTheConfigurationNames) {
 }
 
 TEST_F(StoreOpen, WhatIsNoStore) {
-  EXPECT_EQ(error_of("oci://registry/repo").code(), Code::unsupported);
+  EXPECT_EQ(error_of("oci://registry.example/repo:1.0").code(), Code::usage) << "one image of one";
+  EXPECT_EQ(error_of("oci://registry.example/Repo").code(), Code::usage);
   EXPECT_THAT(error_of("./models").hint(), HasSubstr("dir:./models"));
   EXPECT_EQ(error_of("").code(), Code::usage);
   EXPECT_EQ(error_of("http://x/y").code(), Code::usage);

@@ -1,0 +1,203 @@
+#include "dray/store/oci_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+
+#include "dray/base/error.h"
+#include "dray/base/failpoint.h"
+#include "dray/base/parallel.h"
+#include "dray/store/layout.h"
+#include "dray/store/oci_image.h"
+
+namespace dray {
+
+namespace {
+
+constexpr std::string_view kReleases = ".dray/releases/";
+constexpr std::string_view kJson = ".json";
+constexpr std::uint64_t kMostRecord = 64 * kMiB;
+constexpr std::size_t kReadsAtOnce = 8;
+
+/// Name and version of a manifest's key; nullopt for other keys.
+std::optional<std::pair<std::string, std::string>> release_of(std::string_view key) {
+  if (!key.starts_with(kReleases) || !key.ends_with(kJson)) return std::nullopt;
+  key.remove_prefix(kReleases.size());
+  key.remove_suffix(kJson.size());
+  const std::size_t slash = key.find('/');
+  if (slash == std::string_view::npos || key.find('/', slash + 1) != std::string_view::npos)
+    return std::nullopt;
+  return std::pair(std::string(key.substr(0, slash)), std::string(key.substr(slash + 1)));
+}
+
+/// The place of a repository among others: "host_5000/org/model/".
+std::string corner_of(const oci::Reference& reference) {
+  std::string host = reference.host;
+  std::replace_if(
+      host.begin(), host.end(), [](char c) { return c == ':' || c == '[' || c == ']'; }, '_');
+  return fmt::format("{}registries/{}/{}/", kStateRoot, host, reference.repository);
+}
+
+void check_tag(const std::string& version, const std::string& repository) {
+  if (version.size() <= 128 && !version.starts_with('.') && !version.starts_with('-')) return;
+  throw Error(Code::usage, "this version cannot be a tag")
+      .on("publish", repository + ":" + version)
+      .hint(
+          "tags have at most 128 characters and begin with a letter, a digit or '_': choose "
+          "another --version");
+}
+
+}  // namespace
+
+OciState::OciState(std::shared_ptr<oci::Client> client, std::shared_ptr<Store> beside)
+    : client_(std::move(client)),
+      beside_(std::move(beside)),
+      corner_(corner_of(client_->reference())) {}
+
+std::string OciState::beside_key(const std::string& key) const {
+  return corner_ + (key.starts_with(kStateRoot) ? key.substr(kStateRoot.size()) : key);
+}
+
+std::optional<OciState::Record> OciState::record_of(const std::string& reference,
+                                                    const std::stop_token& stop) {
+  const bool by_digest = reference.find(':') != std::string::npos;
+  const auto digest = client_->manifest_digest(reference, stop);
+  if (!digest) return std::nullopt;
+  for (const auto& referrer : client_->referrers(*digest, kRecordType, stop)) {
+    const std::string version = referrer.annotation(kRecordVersion);
+    if (!by_digest && !version.empty() && version != reference) continue;
+    const auto text = client_->manifest(referrer.digest, stop);
+    if (!text) continue;
+    const oci::Manifest artifact =
+        oci::parse_image_manifest(text->text, client_->name() + "@" + referrer.digest);
+    if (artifact.layers.size() != 1) continue;
+    Record out;
+    out.text = client_->small_blob(artifact.layers.front(), kMostRecord, stop);
+    const Manifest release =
+        parse_manifest(out.text, "record of " + client_->name() + ":" + reference);
+    if (!by_digest && release.version != reference) continue;
+    out.name = release.name;
+    out.version = release.version;
+    return out;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> OciState::record_text(const std::string& reference,
+                                                 const std::stop_token& stop) {
+  auto record = record_of(reference, stop);
+  if (!record) return std::nullopt;
+  return std::move(record->text);
+}
+
+std::vector<OciState::Record> OciState::records(const std::stop_token& stop) {
+  const std::vector<std::string> tags = client_->tags(stop);
+  std::vector<std::optional<Record>> found(tags.size());
+  parallel_for(tags.size(), kReadsAtOnce, stop, [&](std::size_t i, const std::stop_token& token) {
+    if (!tags[i].starts_with("sha256-")) found[i] = record_of(tags[i], token);
+  });
+  std::vector<Record> out;
+  for (auto& record : found)
+    if (record) out.push_back(std::move(*record));
+  return out;
+}
+
+std::optional<std::string> OciState::get(const std::string& key, const std::stop_token& stop) {
+  const auto release = release_of(key);
+  if (!release) return beside_->state().get(beside_key(key), stop);
+  auto record = record_of(release->second, stop);
+  if (!record || record->name != release->first) return std::nullopt;
+  return std::move(record->text);
+}
+
+bool OciState::create_if_absent(const std::string& key, std::string_view content,
+                                const std::stop_token& stop) {
+  const auto release = release_of(key);
+  if (!release) return beside_->state().create_if_absent(beside_key(key), content, stop);
+  const std::string& tag = release->second;
+  check_tag(tag, client_->name());
+  const std::string text(content);
+  const Manifest manifest = parse_manifest(text, "record of " + client_->name() + ":" + tag);
+  const std::string what = client_->name() + ":" + tag;
+  const std::string wanted = get_string(manifest.image, "digest", what);
+  if (const auto there = client_->manifest_digest(tag, stop)) {
+    if (record_of(tag, stop)) return false;
+    if (*there != wanted)
+      throw Error(Code::conflict, "the tag is there, for an image that dray did not make")
+          .on("publish", what)
+          .from(Side::destination)
+          .hint("a version never changes: choose another one with --version");
+  }
+  const auto image = client_->manifest(wanted, stop);
+  if (!image)
+    throw Error(Code::not_found, "the image is no longer there")
+        .on("publish", what)
+        .from(Side::destination)
+        .hint("the registry's clean-up has removed it: import it again");
+  client_->put_blob(oci::digest_of("{}"), as_bytes("{}"), stop);
+  client_->put_blob(oci::digest_of(text), as_bytes(text), stop);
+  client_->put_referrer(
+      record_manifest(
+          manifest, text,
+          {.media_type = image->media_type, .digest = wanted, .size = image->text.size()}),
+      stop);
+  failpoint("record-put");
+  client_->put_manifest(tag, image->media_type, image->text, stop);
+  // Tags have no compare-and-set: what cannot be prevented is noticed.
+  if (client_->manifest_digest(tag, stop) != wanted)
+    throw Error(Code::conflict, "somebody else moved the tag at the same time")
+        .on("publish", what)
+        .from(Side::destination)
+        .hint("look who writes there, then import it under another --version");
+  return true;
+}
+
+void OciState::put(const std::string& key, std::string_view content, const std::stop_token& stop) {
+  if (release_of(key))
+    throw Error(Code::internal, "a release is never written over").on("write", key);
+  beside_->state().put(beside_key(key), content, stop);
+}
+
+std::vector<StateItem> OciState::list(const std::string& prefix, const std::stop_token& stop) {
+  std::vector<StateItem> out;
+  if (prefix.starts_with(kReleases)) {
+    for (const Record& record : records(stop)) {
+      std::string key = manifest_key(record.name, record.version);
+      if (key.starts_with(prefix)) out.push_back({std::move(key), record.text.size(), {}});
+    }
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+    return out;
+  }
+  for (StateItem& item : beside_->state().list(beside_key(prefix), stop)) {
+    item.key = std::string(kStateRoot) + item.key.substr(corner_.size());
+    out.push_back(std::move(item));
+  }
+  return out;
+}
+
+void OciState::remove(const std::string& key, const std::stop_token& stop) {
+  const auto release = release_of(key);
+  if (!release) {
+    beside_->state().remove(beside_key(key), stop);
+    return;
+  }
+  if (!get(key, stop)) return;
+  client_->delete_tag(release->second, stop);
+}
+
+std::vector<std::string> OciState::list_names(const std::string& prefix,
+                                              const std::stop_token& stop) {
+  if (!prefix.starts_with(kReleases)) return beside_->list_names(beside_key(prefix), stop);
+  std::set<std::string> names;
+  for (const Record& record : records(stop)) {
+    const std::string key = manifest_key(record.name, record.version);
+    if (!key.starts_with(prefix)) continue;
+    const std::string rest = key.substr(prefix.size());
+    names.insert(rest.substr(0, rest.find('/')));
+  }
+  return {names.begin(), names.end()};
+}
+
+}  // namespace dray

@@ -1,0 +1,255 @@
+#include "dray/store/oci_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "dray/base/error.h"
+#include "dray/base/failpoint.h"
+#include "dray/base/parallel.h"
+
+namespace dray {
+
+namespace {
+
+constexpr std::size_t kLooksAtOnce = 8;
+
+StoreProperties properties_of(const oci::Client& client) {
+  StoreProperties out;
+  out.uri = client.name();
+  out.kind = "oci";
+  out.blobs = true;
+  return out;
+}
+
+bool is_digest(const std::string& key) { return key.starts_with("sha256:"); }
+
+const std::string& blob_of(const ManifestFile& file) {
+  return file.blob.empty() ? file.etag : file.blob;
+}
+
+}  // namespace
+
+OciStore::OciStore(OciStoreOptions options)
+    : options_(std::move(options)),
+      client_(std::make_shared<oci::Client>(options_.client)),
+      properties_(properties_of(*client_)),
+      state_(client_, options_.state) {}
+
+void OciStore::preflight(const std::stop_token& stop) {
+  options_.state->preflight(stop);
+  client_->check_access(stop);
+  if (options_.format == ImageFormat::modelcar) base(stop);
+}
+
+const BaseChoice& OciStore::base(const std::stop_token& stop) {
+  const std::lock_guard lock(mutex_);
+  if (!base_)
+    base_ = choose_base(options_.base, options_.architectures, options_.open_repository, stop);
+  return *base_;
+}
+
+std::vector<PackedObject> OciStore::pack(const std::string& prefix,
+                                         const std::vector<FileToStore>& files) const {
+  if (options_.format == ImageFormat::modelpack) return pack_modelpack(prefix, files);
+  return pack_modelcar(prefix, files, options_.layers);
+}
+
+std::uint64_t OciStore::size_of(const std::string& digest, const std::stop_token& stop) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto known = sizes_.find(digest); known != sizes_.end()) return known->second;
+  }
+  const auto size = client_->blob_size(digest, stop);
+  if (!size)
+    throw Error(Code::not_found, "the blob is not there")
+        .on("look for", client_->name() + "@" + digest)
+        .from(options_.client.side)
+        .hint("the registry's clean-up may have removed it");
+  const std::lock_guard lock(mutex_);
+  return sizes_[digest] = *size;
+}
+
+void OciStore::seal(Manifest& manifest, const std::stop_token& stop) {
+  std::vector<ModelBlob> blobs = blobs_of(manifest);
+  parallel_for(blobs.size(), kLooksAtOnce, stop, [&](std::size_t i, const std::stop_token& token) {
+    blobs[i].size = size_of(blobs[i].digest, token);
+  });
+  Json image = {{"format", options_.format == ImageFormat::modelcar ? "modelcar" : "modelpack"}};
+  const ImageText top = options_.format == ImageFormat::modelcar
+                            ? seal_modelcar(manifest, blobs, image, stop)
+                            : seal_modelpack(manifest, blobs, stop);
+  client_->put_manifest(top.descriptor.digest, top.descriptor.media_type, top.text, stop);
+  failpoint("image-put");
+  image["digest"] = top.descriptor.digest;
+  manifest.image = std::move(image);
+}
+
+oci::Descriptor OciStore::push(const BuiltImage& image, const std::stop_token& stop) {
+  client_->put_blob(image.config.descriptor.digest, as_bytes(image.config.text), stop);
+  client_->put_manifest(image.manifest.descriptor.digest, image.manifest.descriptor.media_type,
+                        image.manifest.text, stop);
+  return image.manifest.descriptor;
+}
+
+ImageText OciStore::seal_modelcar(const Manifest& release, const std::vector<ModelBlob>& blobs,
+                                  Json& image, const std::stop_token& stop) {
+  const BaseChoice& on = base(stop);
+  std::vector<oci::Descriptor> manifests;
+  ImageText only;
+  image["platforms"] = Json::array();
+  for (const BaseImage& platform : on.platforms) {
+    for (const auto& layer : platform.layers) copy_base_blob(*on.images, layer, *client_, stop);
+    BuiltImage built = modelcar_image(release, blobs, platform);
+    manifests.push_back(push(built, stop));
+    only = std::move(built.manifest);
+    image["platforms"].push_back(platform.platform.text());
+    if (!platform.name.empty()) image["base"] = platform.name + "@" + platform.digest;
+  }
+  return manifests.size() == 1 ? only : image_index(release, manifests);
+}
+
+ImageText OciStore::seal_modelpack(const Manifest& release, const std::vector<ModelBlob>& blobs,
+                                   const std::stop_token& stop) {
+  BuiltImage built = modelpack_image(release, blobs);
+  client_->put_blob(built.config.descriptor.digest, as_bytes(built.config.text), stop);
+  return std::move(built.manifest);
+}
+
+PartLayout OciStore::layout(std::uint64_t object_size) const {
+  return {.object_size = object_size, .part_size = options_.part_size, .in_order = true};
+}
+
+std::unique_ptr<Upload> OciStore::begin(const ObjectSpec& spec, const SavedUpload* saved,
+                                        const std::stop_token& stop) {
+  const PartLayout cut = layout_for(spec, layout(spec.size));
+  if (saved != nullptr && saved->part_size == cut.part_size) {
+    oci::UploadSession session;
+    session.location = http::parse_url(saved->id);
+    return std::make_unique<OciUpload>(client_, traits_, spec, cut, session, saved->parts, true);
+  }
+  return std::make_unique<OciUpload>(client_, traits_, spec, cut, client_->begin_upload(stop),
+                                     std::vector<PutPart>(), false);
+}
+
+StoredObject OciStore::create(const ObjectSpec& spec, Bytes bytes, const std::string& sha256,
+                              const std::stop_token& stop) {
+  const std::string digest = "sha256:" + sha256;
+  if (client_->blob_size(digest, stop) != bytes.size()) client_->put_blob(digest, bytes, stop);
+  return {spec.key, bytes.size(), digest, std::nullopt, {}};
+}
+
+std::optional<StoredObject> OciStore::copy(const StoredObject& from, const ObjectSpec& spec,
+                                           const std::stop_token& stop) {
+  const bool there = client_->blob_size(from.etag, stop) == spec.size ||
+                     (!from.key.empty() && client_->mount(from.etag, from.key, stop));
+  if (!there) return std::nullopt;
+  return StoredObject{spec.key, spec.size, from.etag, std::nullopt, {}};
+}
+
+std::optional<Manifest> OciStore::release_of(const std::string& reference,
+                                             const std::stop_token& stop) {
+  const auto text = state_.record_text(reference, stop);
+  if (!text) return std::nullopt;
+  return parse_manifest(*text, "record of " + client_->name() + ":" + reference);
+}
+
+std::shared_ptr<const Manifest> OciStore::release_at(const std::string& key,
+                                                     const std::stop_token& stop) {
+  const auto release = release_of_key(key, options_.place);
+  if (!release) return nullptr;
+  const std::string prefix = release_prefix(release->first, release->second, options_.place);
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto known = releases_.find(prefix); known != releases_.end()) return known->second;
+  }
+  const auto text = state_.get(manifest_key(release->first, release->second), stop);
+  if (!text) return nullptr;
+  auto manifest = std::make_shared<const Manifest>(parse_manifest(*text, "record of " + prefix));
+  const std::lock_guard lock(mutex_);
+  return releases_[prefix] = std::move(manifest);
+}
+
+std::optional<StoredObject> OciStore::stat(const std::string& key, const std::stop_token& stop) {
+  if (is_digest(key)) {
+    const auto size = client_->blob_size(key, stop);
+    if (!size) return std::nullopt;
+    return StoredObject{key, *size, key, std::nullopt, {}};
+  }
+  const auto release = release_at(key, stop);
+  if (!release) return std::nullopt;
+  const std::string prefix = release_prefix(release->name, release->version, options_.place);
+  const ManifestFile* file = release->find(key.substr(prefix.size()));
+  if (file == nullptr || !client_->blob_size(blob_of(*file), stop)) return std::nullopt;
+  return StoredObject{key, file->size, blob_of(*file), std::nullopt, {}};
+}
+
+std::vector<Listed> OciStore::list(const std::string& prefix, const std::stop_token& stop) {
+  std::vector<Listed> out;
+  std::vector<std::shared_ptr<const Manifest>> releases;
+  if (auto one = release_at(prefix + "x", stop)) {
+    releases.push_back(std::move(one));
+  } else if (place_root(options_.place).starts_with(prefix)) {
+    for (const auto& item : state_.list(std::string(kStateRoot) + "releases/", stop))
+      if (auto text = state_.get(item.key, stop))
+        releases.push_back(std::make_shared<const Manifest>(parse_manifest(*text, item.key)));
+  }
+  for (const auto& release : releases) {
+    const std::vector<ModelBlob> blobs = blobs_of(*release);
+    std::vector<std::optional<std::uint64_t>> sizes(blobs.size());
+    parallel_for(blobs.size(), kLooksAtOnce, stop,
+                 [&](std::size_t i, const std::stop_token& token) {
+                   sizes[i] = client_->blob_size(blobs[i].digest, token);
+                 });
+    const std::string below = release_prefix(release->name, release->version, options_.place);
+    for (std::size_t i = 0; i < blobs.size(); ++i)
+      for (const ManifestFile* file : blobs[i].files)
+        if (sizes[i]) out.push_back({below + file->path, file->size, blobs[i].digest});
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+  return out;
+}
+
+std::vector<std::string> OciStore::list_names(const std::string& prefix,
+                                              const std::stop_token& stop) {
+  if (!prefix.starts_with(kStateRoot)) return {};
+  return state_.list_names(prefix, stop);
+}
+
+void OciStore::read(const std::string& key, const std::string& etag, std::uint64_t offset,
+                    MutableBytes out, const std::stop_token& stop) {
+  const auto release = release_at(key, stop);
+  const std::string prefix =
+      release ? release_prefix(release->name, release->version, options_.place) : "";
+  const ManifestFile* file = release ? release->find(key.substr(prefix.size())) : nullptr;
+  if (file == nullptr)
+    throw Error(Code::not_found, "there is no such file")
+        .on("read", key)
+        .from(options_.client.side);
+  const std::string& blob = blob_of(*file);
+  if (!etag.empty() && etag != blob)
+    throw Error(Code::precondition, "the file lies in another blob now")
+        .on("read", key)
+        .from(options_.client.side);
+  client_->read_blob(blob, size_of(blob, stop), file->blob_offset + offset, out, stop);
+}
+
+void OciStore::remove(const std::string&, const std::stop_token&) {}
+
+std::vector<UnfinishedUpload> OciStore::unfinished(const std::string&, const std::stop_token&) {
+  return {};
+}
+
+void OciStore::abandon(const UnfinishedUpload& upload, const std::stop_token& stop) {
+  oci::UploadSession session;
+  session.location = http::parse_url(upload.id);
+  client_->cancel_upload(session, stop);
+}
+
+std::string OciStore::serving_uri(const std::string& key) const {
+  const auto release = release_of_key(key + "x", options_.place);
+  return release ? client_->name() + ":" + release->second : client_->name();
+}
+
+}  // namespace dray
