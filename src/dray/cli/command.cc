@@ -4,6 +4,7 @@
 
 #include "dray/cli/commands.h"
 #include "dray/store/layout.h"
+#include "dray/store/oci_base.h"
 
 namespace dray::cli {
 
@@ -119,12 +120,14 @@ std::string env_name(std::string_view option) {
 }
 
 std::vector<Option> store_options(const std::string& name) {
-  Option place{.name = name,
-               .value = "STORE",
-               .help =
-                   "where releases are kept: s3://BUCKET[/PREFIX], dir:/PATH or a name from the "
-                   "configuration; by default the folder dray/store below $XDG_DATA_HOME",
-               .in_config = true};
+  Option place{
+      .name = name,
+      .value = "STORE",
+      .help =
+          "where releases are kept: s3://BUCKET[/PREFIX], oci://HOST/REPOSITORY, dir:/PATH "
+          "or a name from the configuration; by default the folder dray/store below "
+          "$XDG_DATA_HOME",
+      .in_config = true};
   if (name != "store") {  // where a command writes
     place.also = "store";
     place.compat_env = "S3_BUCKET";
@@ -134,7 +137,59 @@ std::vector<Option> store_options(const std::string& name) {
            .value = "TEMPLATE",
            .help = "where a release's files lie in the store",
            .standard = std::string(kDefaultTemplate),
-           .in_config = true}};
+           .in_config = true},
+          {.name = "state",
+           .value = "STORE",
+           .help = "where transfers into registries keep their journals: dir:/PATH or "
+                   "s3://BUCKET/PREFIX; by default the folder dray below $XDG_STATE_HOME",
+           .in_config = true,
+           .tuning = true},
+          {.name = "oci-user",
+           .value = "USER",
+           .help = "account at the registry of oci:// stores, with its password in "
+                   "$DRAY_REGISTRY_PASSWORD or --oci-password-file; by default what podman, docker "
+                   "or oras login have stored",
+           .in_config = true,
+           .tuning = true},
+          {.name = "oci-password-file",
+           .value = "FILE",
+           .help = "file with the password of --oci-user",
+           .in_config = true,
+           .tuning = true},
+          {.name = "oci-ca",
+           .value = "FILE",
+           .help = "certificates to trust for registries of images (PEM)",
+           .in_config = true,
+           .tuning = true}};
+}
+
+std::vector<Option> image_options() {
+  return {{.name = "format",
+           .value = "FORMAT",
+           .help = "what a release becomes in a registry of images: modelcar, which KServe serves, "
+                   "or modelpack, a CNCF artifact of raw files",
+           .standard = "modelcar",
+           .choices = {"modelcar", "modelpack"},
+           .in_config = true},
+          {.name = "base",
+           .value = "IMAGE",
+           .help = "image that modelcars are built on: HOST/REPOSITORY[:TAG], oci:DIR of a layout "
+                   "folder, or scratch; by default " +
+                   std::string(kDefaultBase),
+           .in_config = true},
+          {.name = "arch",
+           .value = "ARCH",
+           .help = "architecture of modelcars, like amd64; by default amd64 and arm64, as far as "
+                   "the base has them",
+           .many = true,
+           .in_config = true},
+          {.name = "max-layers",
+           .value = "N",
+           .help = "most layers of model files in a modelcar",
+           .standard = "60",
+           .kind = Kind::number,
+           .in_config = true,
+           .tuning = true}};
 }
 
 std::vector<Option> registry_options() {

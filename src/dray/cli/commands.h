@@ -38,6 +38,8 @@ Command help_command();
 /// Where releases are: --store (or --to where a command writes), --place.
 std::vector<Option> store_options(const std::string& name = "store");
 /// --registry and how to reach it.
+/// Of commands that make releases: what they become in a registry of images.
+std::vector<Option> image_options();
 std::vector<Option> registry_options();
 /// --memory, --connections, --limit-rate.
 std::vector<Option> transfer_options();

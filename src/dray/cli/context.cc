@@ -33,6 +33,10 @@ std::string without_end_slash(std::string text) {
   return text;
 }
 
+bool is_image(std::string_view text) {
+  return text.starts_with("oci://") || text.starts_with("oci+http");
+}
+
 /// How the configured store that holds `uri` is reached: the one with the longest URI.
 S3Access access_of(const Config& config, const std::string& uri) {
   S3Access access;
@@ -71,7 +75,15 @@ Context::Context(const Command& command, Args args, const Config& config, Output
 
 std::string Context::store_text() const {
   const std::string text = args_.text(store_option(command_));
-  return text.empty() ? default_store() : text;
+  if (!is_image(text)) return text.empty() ? default_store() : text;
+  oci::Reference reference = oci::parse_reference(text);
+  reference.tag.clear();
+  return reference.text();
+}
+
+std::string Context::store_tag() const {
+  const std::string text = args_.text(store_option(command_));
+  return is_image(text) ? oci::parse_reference(text).tag : "";
 }
 
 std::string Context::store_flag() const {
@@ -94,7 +106,25 @@ std::unique_ptr<Store> Context::open_store(const std::string& text, Side side) {
       endpoint && options.s3.endpoint.empty() &&
       modelcar_names([](const std::string& name) { return env(name.c_str()); }))
     options.s3.endpoint = *endpoint;
+  options.oci = image_access(options.side);
   return dray::open_store(uri, options);
+}
+
+OciAccess Context::image_access(Side side) const {
+  OciAccess access;
+  access.ca_file = args_.text("oci-ca");
+  access.state = args_.text("state");
+  // The account is for the store's registry, not for others that are read.
+  if (side == Side::destination) {
+    access.user = args_.text("oci-user");
+    access.password_file = args_.text("oci-password-file");
+  }
+  if (find_option(command_, "format") == nullptr || side != Side::destination) return access;
+  access.format = args_.text("format");
+  access.base = args_.text("base");
+  access.architectures = args_.list("arch");
+  access.most_layers = args_.number("max-layers");
+  return access;
 }
 
 std::string Context::registry_text() const {

@@ -12,6 +12,7 @@
 #include "dray/cli/signals.h"
 #include "dray/registry/registry.h"
 #include "dray/source/source.h"
+#include "dray/store/open_store.h"
 #include "dray/store/store.h"
 #include "dray/transfer/options.h"
 #include "dray/transfer/progress.h"
@@ -38,8 +39,11 @@ class Context {
   /// A store by name or URI. A URI at or below a configured store's takes that one's endpoint and
   /// credentials.
   std::unique_ptr<Store> open_store(const std::string& text, Side side = Side::destination);
-  /// What --store or --to says, or the default: for messages and commands to print.
+  /// What --store or --to says, or the default: for messages and commands to print. Of an image
+  /// of a registry, its repository.
   std::string store_text() const;
+  /// The tag that --to says with a repository of images, "" if none.
+  std::string store_tag() const;
   /// " --store s3://bucket" for commands to print; "" for the default store.
   std::string store_flag() const;
   std::string place() const { return args_.text("place"); }
@@ -50,6 +54,9 @@ class Context {
   std::unique_ptr<Source> open_source(const std::string& text,
                                       const std::string& release_store = "");
 
+  /// An image or artifact, "oci://host/repository[:tag][@digest]".
+  std::unique_ptr<Source> open_image(const std::string& text);
+
   /// nullptr when it is "none".
   std::unique_ptr<Registry> open_registry();
   std::string registry_text() const;
@@ -58,6 +65,8 @@ class Context {
   TransferOptions transfer_options() const;
 
  private:
+  OciAccess image_access(Side side) const;
+
   const Command& command_;
   Args args_;
   const Config& config_;

@@ -24,6 +24,13 @@ ImportRequest read_request(const Context& context, const std::string& scheme) {
   request.name = args.text("name");
   if (!request.name.empty()) check_name(request.name, "--name");
   request.version = args.text("version");
+  if (const std::string tag = context.store_tag(); !tag.empty()) {
+    if (!request.version.empty() && request.version != tag)
+      throw Error(Code::usage,
+                  fmt::format("--version {} and the tag {} are two versions", request.version, tag))
+          .hint("leave one of them out");
+    request.version = tag;
+  }
   if (!request.version.empty()) check_name(request.version, "--version");
   request.alias = args.text("alias");
   if (!request.alias.empty()) check_name(request.alias, "--alias");
@@ -214,9 +221,11 @@ Command import_command() {
       .positionals =
           {{"SOURCE",
             "hf://ORG/MODEL[@REVISION], ORG/MODEL or a Hub URL; ./FOLDER; hf-cache:ORG/MODEL; "
-            "s3://BUCKET/PREFIX/; with --from a release of a store"}},
+            "s3://BUCKET/PREFIX/; oci://HOST/REPOSITORY:TAG, oci:LAYOUT-FOLDER; with --from a "
+            "release of a store"}},
       .options = join({store_options("to"),
                        own_options(),
+                       image_options(),
                        {compress_option()},
                        compress_options("compress"),
                        registry_options(),
@@ -229,6 +238,10 @@ Command import_command() {
                     "files, sizes, memory, licence; moves nothing"},
                    {"dray import hf://org/model --compress FP8_DYNAMIC --to s3://bucket",
                     "its weights quantized on the way: no GPU, no copy on disk"},
+                   {"dray import hf://org/model --to oci://quay.io/org/model:1.0.0",
+                    "as an image that KServe serves, nothing on disk"},
+                   {"dray import oci://quay.io/org/model:1.0.0 --to s3://bucket",
+                    "what is in an image, back into a bucket"},
                    {"dray import ./model --name llama --version 2.0.0 --registry none", "a folder"},
                    {"dray import llama@production --from staging --to prod",
                     "a release of another store, checked against its manifest"}},
@@ -250,8 +263,8 @@ Command quantize_command() {
                        "NAME:VERSION or NAME@ALIAS of a release (--from says where it lies), "
                        "hf://ORG/MODEL, ./FOLDER, s3://BUCKET/PREFIX/"},
                       {"SCHEME", fmt::format("{}", fmt::join(quantize::scheme_names(), ", "))}},
-      .options = join({store_options("to"), compress_options(), own_options(), registry_options(),
-                       hub_options(), transfer_options()}),
+      .options = join({store_options("to"), compress_options(), own_options(), image_options(),
+                       registry_options(), hub_options(), transfer_options()}),
       .examples = {{"dray quantize llama:1.0.0 FP8_DYNAMIC", "a release: it becomes the next one"},
                    {"dray quantize ./model W4A16 --to s3://bucket --dry-run",
                     "sizes, what stays as it is, and what vLLM has no kernels for"},

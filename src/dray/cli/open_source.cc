@@ -11,6 +11,7 @@
 #include "dray/base/file.h"
 #include "dray/cli/context.h"
 #include "dray/cli/location.h"
+#include "dray/store/oci_sources.h"
 #include "dray/store/store_sources.h"
 
 namespace dray::cli {
@@ -29,7 +30,8 @@ Reference read_reference(const std::string& text) {
 
 /// What `text` says as NAME:VERSION or NAME@ALIAS.
 std::optional<Reference> as_release(const std::string& text) {
-  if (text.starts_with("dir:") || text.starts_with("hf-cache:")) return std::nullopt;
+  for (const char* scheme : {"dir:", "hf-cache:", "oci:"})
+    if (text.starts_with(scheme)) return std::nullopt;
   try {
     return parse_reference(text);
   } catch (const Error&) {
@@ -56,6 +58,14 @@ std::string folder_address(const std::string& text) {
 
 }  // namespace
 
+std::unique_ptr<Source> Context::open_image(const std::string& text) {
+  oci::Reference image = oci::parse_reference(text);
+  const oci::Reference whole = image;
+  image.tag = image.digest = "";
+  std::shared_ptr<Store> store = open_store(image.text(), Side::source);
+  return image_source(std::static_pointer_cast<OciStore>(store), whole);
+}
+
 std::unique_ptr<Source> Context::open_source(const std::string& text,
                                              const std::string& release_store) {
   std::string from = find_option(command_, "from") == nullptr ? "" : args_.text("from");
@@ -74,6 +84,9 @@ std::unique_ptr<Source> Context::open_source(const std::string& text,
   options.factories["s3"] = [this](const std::string& uri) {
     return prefix_source(open_store(uri, Side::source));
   };
+  options.factories["oci"] = options.factories["oci+http"] = options.factories["oci+https"] =
+      options.factories["docker"] = [this](const std::string& uri) { return open_image(uri); };
+  if (text.starts_with("oci:") && !text.starts_with("oci://")) return layout_source(text);
   const auto plainly = [text, options] { return dray::open_source(text, options); };
   // The folder of a version in a store: with its manifest it is more than a folder.
   const bool bucket = text.starts_with("s3://");
