@@ -2,10 +2,10 @@
 #include "dray/source/oci_source.h"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include "dray/model/tar_writer.h"
 #include "tests/support/errors.h"
+#include "tests/support/gzip.h"
 #include "tests/support/oci_world.h"
 
 namespace dray {
@@ -29,20 +29,6 @@ std::string tar_of(const Files& files) {
   return out + std::string(1024, '\0');
 }
 
-std::string gzipped(const std::string& text) {
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(deflateBound(&stream, text.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
-
 struct OciSourceTest : test::OciWorld {
   oci::Descriptor add(const std::string& content, const std::string& type,
                       oci::Annotations annotations = {}) {
@@ -58,7 +44,7 @@ struct OciSourceTest : test::OciWorld {
     config.platform = {"linux", "amd64", ""};
     for (const auto& [archive, type] : layers) {
       const bool packed = type.ends_with("gzip");
-      manifest.layers.push_back(add(packed ? gzipped(archive) : archive, type));
+      manifest.layers.push_back(add(packed ? test::gzipped(archive) : archive, type));
       config.diff_ids.push_back(oci::digest_of(archive));
     }
     manifest.config = add(oci::to_json_text(config), std::string(oci::media::kConfig));
@@ -86,7 +72,7 @@ struct OciSourceTest : test::OciWorld {
     wanted.store = &into;
     wanted.registry = nullptr;
     wanted.selection.all_files = true;
-    wanted.allows = {"unverified-source", "not-servable"};
+    wanted.allows = {"not-servable"};
     Progress progress;
     const ImportPlan plan = plan_import(wanted, progress, {});
     const ImportResult result = run_import(wanted, plan, progress, {});
@@ -131,8 +117,8 @@ TEST_F(OciSourceTest, NothingIsVisibleOfALayerWithWrongBytes) {
 TEST_F(OciSourceTest, WhatACompressedLayerHoldsIsProvedToo) {
   const std::string archive = tar_of({{"models/a", text(5'000, 'a')}});
   push_image({{archive, gzip}});
-  fake.spoil_blob(oci::digest_of(gzipped(archive)),
-                  gzipped(tar_of({{"models/a", text(5'000, 'b')}})));
+  fake.spoil_blob(oci::digest_of(test::gzipped(archive)),
+                  test::gzipped(tar_of({{"models/a", text(5'000, 'b')}})));
   EXPECT_EQ(test::error_of([&] { taken(); }).code(), Code::verification);
 }
 
@@ -161,7 +147,7 @@ TEST_F(OciSourceTest, ArtifactsOfOtherToolsAreModels) {
   EXPECT_EQ(taken(), (std::map<std::string, std::string>{
                          {"sub/model.safetensors", text(4'000, 'w')}, {"config.json", "{}"}}));
   push("application/vnd.kitops.modelkit.config.v1+json", "",
-       {add(gzipped(tar_of({{"m/model.bin", text(3'000, 'k')}})),
+       {add(test::gzipped(tar_of({{"m/model.bin", text(3'000, 'k')}})),
             "application/vnd.kitops.modelkit.model.v1.tar+gzip")});
   EXPECT_EQ(taken(), (std::map<std::string, std::string>{{"m/model.bin", text(3'000, 'k')}}));
   push("application/vnd.docker.ai.model.config.v0.1+json", "",

@@ -27,8 +27,9 @@ PROBE = 100  # bytes that may be read to find out whether a file can be had
 
 def at(kind, names=NAMES):
     """Those that an import to this kind of store comes to."""
-    other = "s3." if kind == "dir" else "dir."
-    return [name for name in names if not name.startswith(other)]
+    own = "dir." if kind == "dir" else "oci." if kind == "oci" else "s3."
+    others = tuple({"dir.", "oci.", "s3."} - {own})
+    return [name for name in names if not name.startswith(others)]
 
 
 @pytest.fixture(scope="module")

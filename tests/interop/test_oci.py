@@ -12,6 +12,7 @@ from oci_clients import write_layout
 from readers import check_files, download_as_kserve, manifest
 from support import disk_bytes, folder_bytes
 from test_compress import weights_files
+from test_failpoints import PUBLISHED, at, die
 
 NAME = "all-MiniLM-L6-v2"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -197,10 +198,10 @@ def test_images_that_others_made(dray, registries, minilm, clients, strict_s3, t
         clients.skopeo("copy", "--dest-tls-verify=false", *more, f"oci:{tmp_path}/layout:latest",
                        f"docker://{registry.url}/{repository}:old")
         done = dray("import", f"oci://{registry.url}/{repository}:old", "--to", f"s3://{bucket}",
-                    "--name", name, "--all-files", "--allow", "unverified-source", "--json").json
+                    "--name", name, "--all-files", "--json").json
         assert download_as_kserve(strict_s3, done["uri"]) == plain, name
     done = dray("import", f"oci:{tmp_path}/layout", "--to", f"s3://{bucket}", "--name", "folder",
-                "--all-files", "--allow", "unverified-source", "--json").json
+                "--all-files", "--json").json
     assert download_as_kserve(strict_s3, done["uri"]) == plain
 
 
@@ -224,6 +225,25 @@ def test_compressed_on_the_way(dray, registries, weights, form, tmp_path):
     if form == "modelcar":
         files = Image(registry, repository, "1.0.0").fetched_as_kserve()
         assert files == folder_bytes(tmp_path / "store" / "model-data" / "weights" / "1.0.0")
+
+
+@pytest.mark.parametrize("name", [name for name in at("oci") if name != "copied"])
+def test_killed_there_the_same_command_completes(dray, registries, llama, name):
+    registry = registries("docker-registry")  # forgets an upload that was cut
+    repository = registry.new_repository()
+    store = f"oci://{registry.url}/{repository}"
+    command = ("import", "hf://org/llama", "--to", store, "--base", "scratch", "--alias",
+               "production", "--json")
+    die(dray, name, *command)
+    there = registry.manifest(repository, "1.0.0", accept=BOTH)
+    assert there.status == (200 if name in PUBLISHED else 404), there
+    assert dray(*command).json["changed"] is (name not in PUBLISHED)
+    files = Image(registry, repository, "1.0.0").fetched_as_kserve()
+    check_files(files, llama, files_of({"name": "llama", "version": "1.0.0"}, dray, store))
+    if name == "after-publish":  # there is nothing to do any more but to forget the journal
+        dray("gc", "--store", store, "--yes")
+    assert not list(dray.home.glob(".local/state/dray/.dray/**/transfers/**/*.json"))
+    assert dray(*command).json["changed"] is False
 
 
 @pytest.mark.parametrize("kills", [8, pytest.param(60, marks=pytest.mark.full)])

@@ -11,6 +11,7 @@
 #include "dray/base/file.h"
 #include "dray/cli/context.h"
 #include "dray/cli/location.h"
+#include "dray/oci/layout.h"
 #include "dray/store/oci_sources.h"
 #include "dray/store/store_sources.h"
 
@@ -86,7 +87,7 @@ std::unique_ptr<Source> Context::open_source(const std::string& text,
   };
   options.factories["oci"] = options.factories["oci+http"] = options.factories["oci+https"] =
       options.factories["docker"] = [this](const std::string& uri) { return open_image(uri); };
-  if (text.starts_with("oci:") && !text.starts_with("oci://")) return layout_source(text);
+  if (oci::is_layout(text)) return layout_source(text);
   const auto plainly = [text, options] { return dray::open_source(text, options); };
   // The folder of a version in a store: with its manifest it is more than a folder.
   const bool bucket = text.starts_with("s3://");

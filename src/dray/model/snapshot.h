@@ -25,8 +25,9 @@ struct FileEntry {
 };
 
 /// Where a model comes from, for the manifest and the registry. Files of kind "dir" need no stated
-/// digest: a local folder is its own publisher, and what is stored is what was read. A model from
-/// the Hub's cache is of kind "hf".
+/// digest: a local folder is its own publisher, and what is stored is what was read. Nor need those
+/// of kind "oci": such a source proves the layer that a file lies in. A model from the Hub's cache
+/// is of kind "hf".
 struct Origin {
   std::string kind;      // "hf", "dir", "s3", "oci", "release"
   std::string uri;       // "hf://org/name" without revision; canonical

@@ -11,6 +11,10 @@ namespace dray::oci {
 
 namespace {
 
+// Answers take longer than bytes: some registries hash, or put what they were sent together, before
+// they say anything.
+constexpr int kSlowStart = 4, kSlowEnd = 20;
+
 /// Registries disagree about the status of a chunk that was taken.
 bool is_taken(int status) {
   return status == 200 || status == 201 || status == 202 || status == 204;
@@ -92,6 +96,7 @@ void Client::patch_stream(UploadSession& session, const http::BodyStream& body,
   http::Request request = impl_->request("PATCH", session.location, "upload to", "");
   request.headers.set("Content-Type", "application/octet-stream");
   request.fresh_connection = true;  // what was given cannot be given again
+  request.stall_timeout = kSlowStart * impl_->options.http.stall_timeout;
   const http::Response response = impl_->send(
       request, [&](const http::Request& r) { return impl_->http.send_body(r, body, stop); }, stop,
       false);
@@ -105,6 +110,7 @@ void Client::patch_chunk(UploadSession& session, std::uint64_t offset, Bytes byt
   request.headers.set("Content-Type", "application/octet-stream");
   request.headers.set("Content-Range", fmt::format("{}-{}", offset, offset + bytes.size() - 1));
   request.body = bytes;
+  request.stall_timeout = kSlowStart * impl_->options.http.stall_timeout;
   const http::Response response = impl_->send(request, stop);
   if (!is_taken(response.status)) throw impl_->refusal(request, response);
   impl_->moved_on(session, request.url, response);
@@ -128,6 +134,7 @@ void Client::finish_upload(UploadSession& session, const std::string& digest, st
       impl_->request("PUT", with_digest(session.location, digest), "finish the upload of", digest);
   request.headers.set("Content-Type", "application/octet-stream");
   request.body = body;
+  request.stall_timeout = kSlowEnd * impl_->options.http.stall_timeout;
   std::optional<Error> failed;
   try {
     const http::Response response = impl_->send(request, stop);

@@ -16,6 +16,7 @@ namespace dray::oci {
 
 namespace {
 
+constexpr std::string_view kScheme = "oci:";
 constexpr const char* kRefName = "org.opencontainers.image.ref.name";
 constexpr std::size_t kPiece = 1 << 20;
 
@@ -26,6 +27,26 @@ Fd open_file(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+bool is_layout(std::string_view text) {
+  return text.starts_with(kScheme) && !text.starts_with("oci://");
+}
+
+LayoutAddress parse_layout(std::string_view text) {
+  std::string folder(text.substr(kScheme.size()));
+  LayoutAddress out;
+  if (const std::size_t colon = folder.rfind(':');
+      colon != std::string::npos && folder.find('/', colon) == std::string::npos) {
+    out.name = folder.substr(colon + 1);
+    folder.resize(colon);
+  }
+  if (folder.empty())
+    throw Error(Code::usage, "the folder is missing")
+        .on("open layout", std::string(text))
+        .hint("write oci:DIR or oci:DIR:NAME");
+  out.folder = std::filesystem::absolute(expand_home(folder)).lexically_normal();
+  return out;
+}
 
 std::filesystem::path Layout::blob_path(const std::string& digest) const {
   check_digest(digest, name());

@@ -4,10 +4,21 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "dray/oci/images.h"
 
 namespace dray::oci {
+
+/// What "oci:DIR" or "oci:DIR:NAME" names; `folder` absolute, "~" expanded. Only where the text
+/// is_layout().
+struct LayoutAddress {
+  std::filesystem::path folder;
+  std::string name;  // "" = the only image there
+};
+LayoutAddress parse_layout(std::string_view text);
+/// Begins with "oci:", but is no address of a registry.
+bool is_layout(std::string_view text);
 
 /// Reads only. The constructor does no I/O.
 class Layout final : public Images {

@@ -62,9 +62,11 @@ void check_servable(const ImportPlan& plan) {
           "not-servable");
 }
 
-/// Local folders have no publisher; everything else must state what its bytes are.
+/// Local folders have no publisher, and what images do not state of a file they state of its layer;
+/// everything else must state what its bytes are.
 void check_digests(const ImportPlan& plan) {
-  if (plan.snapshot.origin.kind == "dir" || allowed(plan, "unverified-source")) return;
+  const std::string& kind = plan.snapshot.origin.kind;
+  if (kind == "dir" || kind == "oci" || allowed(plan, "unverified-source")) return;
   for (const auto& file : plan.choice.files) {
     if (file.digests.any()) continue;
     throw Error(Code::policy, "the source states no digest, so its bytes cannot be verified")

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "dray/base/error.h"
-#include "dray/base/file.h"
 #include "dray/http/retry.h"
 #include "dray/oci/layout.h"
 
@@ -16,7 +15,6 @@ namespace dray {
 
 namespace {
 
-constexpr std::string_view kLayoutScheme = "oci:";
 const std::vector<std::string> kUsual = {"amd64", "arm64"};
 constexpr std::uint64_t kMostConfig = 4 * kMiB;
 constexpr std::size_t kPiece = 1 * kMiB;
@@ -39,14 +37,9 @@ struct Named {
 };
 
 Named open_base(std::string_view base, const OpenRepository& open) {
-  if (base.starts_with(kLayoutScheme) && !base.starts_with("oci://")) {
-    std::string folder(base.substr(kLayoutScheme.size())), name;
-    if (const std::size_t colon = folder.rfind(':');
-        colon != std::string::npos && folder.find('/', colon) == std::string::npos) {
-      name = folder.substr(colon + 1);
-      folder.resize(colon);
-    }
-    return {std::make_shared<oci::Layout>(expand_home(folder)), name, ""};
+  if (oci::is_layout(base)) {
+    auto [folder, name] = oci::parse_layout(base);
+    return {std::make_shared<oci::Layout>(std::move(folder)), std::move(name), ""};
   }
   const std::string text(base);
   const oci::Reference reference =

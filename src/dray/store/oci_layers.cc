@@ -102,16 +102,7 @@ std::vector<PackedObject> pack_modelcar(const std::string& prefix,
 std::vector<PackedObject> pack_modelpack(const std::string& prefix,
                                          const std::vector<FileToStore>& files) {
   std::vector<PackedObject> out;
-  for (const std::size_t i : by_path(files)) {
-    PackedObject object;
-    object.spec.key = prefix + files[i].path;
-    object.spec.size = files[i].size;
-    object.spec.sha256 = files[i].sha256;
-    object.label = files[i].path;
-    object.pieces = {i};
-    object.files = {{i, 0}};
-    out.push_back(std::move(object));
-  }
+  for (const std::size_t i : by_path(files)) out.push_back(file_object(prefix, files, i));
   std::stable_sort(out.begin(), out.end(),
                    [](const auto& a, const auto& b) { return a.spec.size > b.spec.size; });
   return out;

@@ -3,7 +3,6 @@
 #include <optional>
 #include <utility>
 
-#include "dray/base/file.h"
 #include "dray/oci/layout.h"
 #include "dray/source/oci_source.h"
 #include "dray/store/store_sources.h"
@@ -31,14 +30,7 @@ std::unique_ptr<Source> image_source(std::shared_ptr<OciStore> store,
 }
 
 std::unique_ptr<Source> layout_source(const std::string& text) {
-  std::string folder = text.substr(std::string_view("oci:").size()), name;
-  if (const std::size_t colon = folder.rfind(':');
-      colon != std::string::npos && folder.find('/', colon) == std::string::npos) {
-    name = folder.substr(colon + 1);
-    folder.resize(colon);
-  }
-  const std::filesystem::path path =
-      std::filesystem::absolute(expand_home(folder)).lexically_normal();
+  const auto [path, name] = oci::parse_layout(text);
   OciSourceOptions options;
   options.images = std::make_shared<oci::Layout>(path);
   options.uri = options.images->name();

@@ -143,7 +143,7 @@ bool OciState::create_if_absent(const std::string& key, std::string_view content
           manifest, text,
           {.media_type = image->media_type, .digest = wanted, .size = image->text.size()}),
       stop);
-  failpoint("record-put");
+  failpoint("oci.record-put");
   client_->put_manifest(tag, image->media_type, image->text, stop);
   // Tags have no compare-and-set: what cannot be prevented is noticed.
   if (client_->manifest_digest(tag, stop) != wanted)

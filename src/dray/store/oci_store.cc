@@ -45,8 +45,16 @@ void OciStore::preflight(const std::stop_token& stop) {
 
 const BaseChoice& OciStore::base(const std::stop_token& stop) {
   const std::lock_guard lock(mutex_);
-  if (!base_)
-    base_ = choose_base(options_.base, options_.architectures, options_.open_repository, stop);
+  try {
+    if (!base_)
+      base_ = choose_base(options_.base, options_.architectures, options_.open_repository, stop);
+  } catch (const Error& error) {
+    if (error.code() != Code::network && error.code() != Code::auth) throw;
+    throw Error(error).hint(
+        "the base image cannot be read: choose one that can with --base, a layout folder "
+        "(--base oci:DIR), or --base scratch for images that KServe mounts or fetches" +
+        (error.hint().empty() ? "" : "; " + error.hint()));
+  }
   return *base_;
 }
 
@@ -81,7 +89,7 @@ void OciStore::seal(Manifest& manifest, const std::stop_token& stop) {
                             ? seal_modelcar(manifest, blobs, image, stop)
                             : seal_modelpack(manifest, blobs, stop);
   client_->put_manifest(top.descriptor.digest, top.descriptor.media_type, top.text, stop);
-  failpoint("image-put");
+  failpoint("oci.image-put");
   image["digest"] = top.descriptor.digest;
   manifest.image = std::move(image);
 }

@@ -62,19 +62,25 @@ std::optional<PutPart> Upload::put_copy(std::uint64_t, const StoredRange&, Bytes
   return std::nullopt;
 }
 
+PackedObject file_object(const std::string& prefix, const std::vector<FileToStore>& files,
+                         std::size_t index) {
+  const FileToStore& file = files[index];
+  PackedObject object;
+  object.spec.key = prefix + file.path;
+  object.spec.size = file.size;
+  object.spec.sha256 = file.sha256;
+  object.label = file.path;
+  object.pieces = {index};
+  object.files = {{index, 0}};
+  return object;
+}
+
 std::vector<PackedObject> Store::pack(const std::string& prefix,
                                       const std::vector<FileToStore>& files) const {
   std::vector<PackedObject> out;
   for (std::size_t i = 0; i < files.size(); ++i) {
-    PackedObject object;
-    object.spec.key = prefix + files[i].path;
-    object.spec.size = files[i].size;
-    object.spec.sha256 = files[i].sha256;
-    object.label = files[i].path;
-    object.pieces = {i};
-    object.files = {{i, 0}};
-    object.rank = publish_rank(files[i].path);
-    out.push_back(std::move(object));
+    out.push_back(file_object(prefix, files, i));
+    out.back().rank = publish_rank(files[i].path);
   }
   std::stable_sort(out.begin(), out.end(), [](const PackedObject& a, const PackedObject& b) {
     return a.rank != b.rank ? a.rank < b.rank : a.spec.size > b.spec.size;

@@ -171,6 +171,10 @@ struct PackedObject {
   bool is_file() const { return pieces.size() == 1 && pieces.front().index() == 1; }
 };
 
+/// The object that is file `index` and nothing else, under its path below `prefix`.
+PackedObject file_object(const std::string& prefix, const std::vector<FileToStore>& files,
+                         std::size_t index);
+
 /// Declared, not probed by callers.
 struct StoreProperties {
   std::string uri;           // "s3://bucket/prefix", "dir:/path", "oci://host/repository"; no

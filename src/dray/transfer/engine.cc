@@ -182,7 +182,8 @@ void Engine::Impl::prepare(const TransferPlan& plan, const std::vector<JournalOb
     if (!object.plain())
       throw Error(Code::unsupported,
                   "a source that gives bytes only in order feeds whole files only")
-          .on("plan", object.label);
+          .on("plan", object.label)
+          .hint("bring it into a folder or a bucket first, and go on from there");
     by_path_[plan.units[std::get<SourceSegment>(object.segments[0]).unit].path] = &run;
   }
   next_rank(lock);

@@ -1,30 +1,16 @@
 #include "dray/source/layer_stream.h"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include <map>
 
 #include "tests/support/errors.h"
+#include "tests/support/gzip.h"
 #include "tests/support/random.h"
 
 namespace dray {
 namespace {
-
-std::string gzipped(std::string_view text) {
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(deflateBound(&stream, text.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
 
 std::string zstandard(std::string_view text) {
   std::string out(ZSTD_compressBound(text.size()), '\0');
@@ -82,26 +68,29 @@ TEST_F(LayerStreamTest, GivesWhatIsInIt) {
   const std::string text = std::string(as_text(bytes)) + std::string(3'000'000, 'z');
   const std::string diff_id = oci::digest_of(text);
   EXPECT_EQ(read(images.add(text, std::string(oci::media::kLayer)), diff_id), text);
-  EXPECT_EQ(read(images.add(gzipped(text), std::string(oci::media::kLayerGzip)), diff_id), text);
-  EXPECT_EQ(read(images.add(zstandard(text), std::string(oci::media::kLayerZstd)), diff_id), text);
-  EXPECT_EQ(read(images.add(gzipped(text), std::string(oci::media::kDockerLayerGzip)), diff_id),
+  EXPECT_EQ(read(images.add(test::gzipped(text), std::string(oci::media::kLayerGzip)), diff_id),
             text);
+  EXPECT_EQ(read(images.add(zstandard(text), std::string(oci::media::kLayerZstd)), diff_id), text);
+  EXPECT_EQ(
+      read(images.add(test::gzipped(text), std::string(oci::media::kDockerLayerGzip)), diff_id),
+      text);
 }
 
 TEST_F(LayerStreamTest, SeveralMembersAndPaddingAreOneStream) {
   const std::string one(100'000, 'a'), two(50'000, 'b');
-  EXPECT_EQ(read(images.add(gzipped(one) + gzipped(two), std::string(oci::media::kLayerGzip))),
+  EXPECT_EQ(read(images.add(test::gzipped(one) + test::gzipped(two),
+                            std::string(oci::media::kLayerGzip))),
             one + two);
-  EXPECT_EQ(
-      read(images.add(gzipped(one) + std::string(512, '\0'), std::string(oci::media::kLayerGzip))),
-      one);
+  EXPECT_EQ(read(images.add(test::gzipped(one) + std::string(512, '\0'),
+                            std::string(oci::media::kLayerGzip))),
+            one);
   EXPECT_EQ(read(images.add(zstandard(one) + zstandard(two), std::string(oci::media::kLayerZstd))),
             one + two);
 }
 
 TEST_F(LayerStreamTest, ReadsThatFailAreTriedAgain) {
   const std::string text(1'000, 'x');
-  const auto blob = images.add(gzipped(text), std::string(oci::media::kLayerGzip));
+  const auto blob = images.add(test::gzipped(text), std::string(oci::media::kLayerGzip));
   images.failures = 2;
   EXPECT_EQ(read(blob), text);
 }
@@ -110,18 +99,18 @@ TEST_F(LayerStreamTest, OtherBytesThanTheDigestSaysAreAnError) {
   const std::string text(10'000, 'x');
   for (const std::string& type :
        {std::string(oci::media::kLayer), std::string(oci::media::kLayerGzip)}) {
-    auto blob = images.add(type == oci::media::kLayer ? text : gzipped(text), type);
+    auto blob = images.add(type == oci::media::kLayer ? text : test::gzipped(text), type);
     blob.digest = "sha256:" + std::string(64, '0');
-    images.blobs[blob.digest] = type == oci::media::kLayer ? text : gzipped(text);
+    images.blobs[blob.digest] = type == oci::media::kLayer ? text : test::gzipped(text);
     EXPECT_EQ(test::error_of([&] { read(blob); }).code(), Code::verification) << type;
   }
-  const auto blob = images.add(gzipped(text), std::string(oci::media::kLayerGzip));
+  const auto blob = images.add(test::gzipped(text), std::string(oci::media::kLayerGzip));
   EXPECT_EQ(test::error_of([&] { read(blob, oci::digest_of("other")); }).code(),
             Code::verification);
 }
 
 TEST_F(LayerStreamTest, CutAndForeignDataAreMalformed) {
-  const std::string whole = gzipped(std::string(as_text(test::pattern(100'000, 2))));
+  const std::string whole = test::gzipped(std::string(as_text(test::pattern(100'000, 2))));
   for (const std::string& content :
        {whole.substr(0, whole.size() / 2), std::string("no gzip at all")})
     EXPECT_EQ(test::error_of([&] {
