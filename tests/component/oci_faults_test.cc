@@ -44,6 +44,7 @@ std::vector<Kind> kinds() {
           {"artifactory204", RegistryQuirks::artifactory(204)},
           {"crane", RegistryQuirks::crane()},
           {"redirecting", RegistryQuirks::redirecting()},
+          {"redirecting_bearer", RegistryQuirks::redirecting(), RegistryAuth::bearer()},
           {"basic", {}, RegistryAuth::basic()},
           {"bearer", {}, RegistryAuth::bearer()},
           {"bearer_elsewhere", {}, own_host}};
