@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -62,9 +61,6 @@ class Client final : public Images {
   /// ranges.
   void read_blob(const std::string& digest, std::uint64_t size, std::uint64_t offset,
                  MutableBytes out, const std::stop_token& stop) override;
-  /// All of it in order, to `sink`, which may answer false to end. One try; not verified.
-  void stream_blob(const std::string& digest, const std::function<bool(Bytes)>& sink,
-                   const std::stop_token& stop) override;
   /// All of a small blob, verified, with retries; Code::malformed above `limit` bytes.
   std::string small_blob(const Descriptor& blob, std::uint64_t limit,
                          const std::stop_token& stop) override;

@@ -122,13 +122,6 @@ void Client::read_blob(const std::string& digest, std::uint64_t size, std::uint6
       .from(impl_->options.side);
 }
 
-void Client::stream_blob(const std::string& digest, const std::function<bool(Bytes)>& sink,
-                         const std::stop_token& stop) {
-  impl_->get_blob(
-      digest, [&](const http::Request& r) { return impl_->http.send_streamed(r, sink, stop); },
-      stop);
-}
-
 std::string Client::small_blob(const Descriptor& blob, std::uint64_t limit,
                                const std::stop_token& stop) {
   const std::string object = name() + "@" + blob.digest;

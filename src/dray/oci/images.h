@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -30,9 +29,6 @@ class Images {
   /// Code::unsupported where blobs can be read from their beginning only.
   virtual void read_blob(const std::string& digest, std::uint64_t size, std::uint64_t offset,
                          MutableBytes out, const std::stop_token& stop) = 0;
-  /// All of it in order, to `sink`, which may answer false to end. One try; not verified.
-  virtual void stream_blob(const std::string& digest, const std::function<bool(Bytes)>& sink,
-                           const std::stop_token& stop) = 0;
   /// All of a small blob, verified, with retries; Code::malformed above `limit` bytes.
   virtual std::string small_blob(const Descriptor& blob, std::uint64_t limit,
                                  const std::stop_token& stop) = 0;

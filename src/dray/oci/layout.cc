@@ -2,15 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 
-#include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "dray/base/error.h"
 #include "dray/base/file.h"
-#include "dray/base/time.h"
 
 namespace dray::oci {
 
@@ -18,7 +14,6 @@ namespace {
 
 constexpr std::string_view kScheme = "oci:";
 constexpr const char* kRefName = "org.opencontainers.image.ref.name";
-constexpr std::size_t kPiece = 1 << 20;
 
 Fd open_file(const std::filesystem::path& path) {
   Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -91,24 +86,6 @@ void Layout::read_blob(const std::string& digest, std::uint64_t, std::uint64_t o
   const auto path = blob_path(digest);
   const Fd fd = open_file(path);
   pread_exact(fd.get(), offset, out, path.string());
-}
-
-void Layout::stream_blob(const std::string& digest, const std::function<bool(Bytes)>& sink,
-                         const std::stop_token& stop) {
-  const auto path = blob_path(digest);
-  const Fd fd = open_file(path);
-  struct stat facts{};
-  if (::fstat(fd.get(), &facts) != 0) throw_errno("read", path.string());
-  const auto size = static_cast<std::uint64_t>(facts.st_size);
-  std::vector<std::byte> piece(kPiece);
-  for (std::uint64_t at = 0; at < size;) {
-    throw_if_stopped(stop);
-    const auto now = MutableBytes(piece).first(
-        static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, size - at)));
-    pread_exact(fd.get(), at, now, path.string());
-    if (!sink(now)) return;
-    at += now.size();
-  }
 }
 
 std::string Layout::small_blob(const Descriptor& blob, std::uint64_t limit,

@@ -32,8 +32,6 @@ class Layout final : public Images {
                                        const std::stop_token& stop) override;
   void read_blob(const std::string& digest, std::uint64_t size, std::uint64_t offset,
                  MutableBytes out, const std::stop_token& stop) override;
-  void stream_blob(const std::string& digest, const std::function<bool(Bytes)>& sink,
-                   const std::stop_token& stop) override;
   std::string small_blob(const Descriptor& blob, std::uint64_t limit,
                          const std::stop_token& stop) override;
 

@@ -39,8 +39,6 @@ class MemoryImages final : public oci::Images {
     std::copy_n(as_bytes(content).begin() + static_cast<std::ptrdiff_t>(offset), out.size(),
                 out.begin());
   }
-  void stream_blob(const std::string&, const std::function<bool(Bytes)>&,
-                   const std::stop_token&) override {}
   std::string small_blob(const oci::Descriptor& blob, std::uint64_t,
                          const std::stop_token&) override {
     return blobs.at(blob.digest);
