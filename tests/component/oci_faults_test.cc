@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <numeric>
+#include <thread>
 
 #include "tests/support/errors.h"
 #include "tests/support/oci_world.h"
@@ -117,7 +119,7 @@ TEST_P(OciKinds, AreReadBackAsTheyWereWritten) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, OciKinds, testing::ValuesIn(kinds()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& kind) { return kind.param.name; });
 
 struct OciFaults : test::OciWorld {};
 
@@ -128,18 +130,21 @@ TEST_F(OciFaults, ChunksWhereAProxyRefusesLongRequests) {
   OciStoreOptions options = store_options();
   options.part_size = 8 << 20;
   request.transfer.block = 1 << 20;
-  OciStore store(options);
-  request.store = &store;
+  OciStore opened(options);
+  request.store = &opened;
   import();
   expect_image("1.0.0");
-  for (const auto& patch : fake.requests(RegistryOp::patch_upload))
-    if (patch.status / 100 == 2) EXPECT_LE(patch.body_bytes, 5u << 20);
+  for (const auto& patch : fake.requests(RegistryOp::patch_upload)) {
+    if (patch.status / 100 == 2) {
+      EXPECT_LE(patch.body_bytes, 5u << 20);
+    }
+  }
 }
 
 TEST_F(OciFaults, ALayerThatIsTooLargeSaysWhatToDo) {
   fake.configure(
       [](test::RegistryOptions& options) { options.quirks = RegistryQuirks::quay(2'000); });
-  const auto store = open();
+  const auto opened = open();
   const Error error = test::error_of([&] { import(); });
   EXPECT_EQ(error.code(), Code::storage);
   EXPECT_NE(error.hint().find("MAXIMUM_LAYER_SIZE"), std::string::npos);
@@ -151,7 +156,7 @@ TEST_F(OciFaults, WithoutTheRightToPushNoModelByteIsRead) {
     options.auth = RegistryAuth::bearer();
     options.auth.default_grant = "pull";
   });
-  const auto store = open();
+  const auto opened = open();
   const Error error = test::error_of([&] { import(); });
   EXPECT_EQ(error.code(), Code::auth);
   EXPECT_FALSE(error.hint().empty());
@@ -163,7 +168,7 @@ TEST_F(OciFaults, AStoppedPushGoesOnWhereTheRegistryIs) {
       [](test::RegistryOptions& options) { options.quirks = RegistryQuirks::distribution3(); });
   request.transfer.uploads = 1;
   request.transfer.retry.tries = 1;
-  auto store = open();
+  auto opened = open();
   source.before_read = [](const std::string& path, std::uint64_t offset) {
     if (path.starts_with("model-00001") && offset >= 3'000)
       throw Error(Code::cancelled, "stopped").from(Side::source);
@@ -172,32 +177,97 @@ TEST_F(OciFaults, AStoppedPushGoesOnWhereTheRegistryIs) {
   EXPECT_TRUE(fake.tags(test::kRepository).empty());
   EXPECT_FALSE(beside->keys("").empty()) << "there is a journal to go on from";
   source.before_read = nullptr;
-  store = open();
+  opened = open();
   import();
   expect_image("1.0.0");
   EXPECT_TRUE(beside->keys("").empty());
 }
 
+/// How docker-registry 2.8 takes a connection that ends inside of a request.
+RegistryQuirks forgetful() {
+  RegistryQuirks quirks = RegistryQuirks::docker28();
+  quirks.after_cut = test::AfterCut::loses_bytes;
+  return quirks;
+}
+
+TEST_F(OciFaults, WhatWasSentBeforeAStopIsNotSentAgain) {
+  fake.configure([](test::RegistryOptions& options) { options.quirks = forgetful(); });
+  auto opened = open();
+  std::stop_source stop;
+  source.before_read = [&](const std::string& path, std::uint64_t offset) {
+    if (!path.starts_with("model-00001") || offset < 3'000) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));  // what came before is put
+    stop.request_stop();
+  };
+  EXPECT_EQ(test::error_of([&] { import(stop.get_token()); }).code(), Code::cancelled);
+  std::uint64_t held = 0;
+  for (const auto& upload : fake.uploads()) held += upload.content.size();
+  EXPECT_GE(held, 1'000u) << "parts that were put";
+  source.before_read = nullptr;
+  opened = open();
+  import();
+  expect_image("1.0.0");
+  std::uint64_t sent = 0, layers = 0;
+  for (const auto& patch : fake.requests(RegistryOp::patch_upload)) {
+    EXPECT_TRUE(patch.complete);
+    sent += patch.body_bytes;
+  }
+  for (const auto& layer : image("1.0.0").layers)
+    if (layer.size > 1'000) layers += layer.size;  // smaller ones go in one step
+  EXPECT_EQ(sent, layers);
+}
+
+TEST_F(OciFaults, AStopDoesNotWaitForARegistryThatIsSilent) {
+  auto opened = open();
+  std::stop_source stop;
+  fake.fault({.op = RegistryOp::patch_upload, .times = 9, .silent = true});
+  std::atomic<std::chrono::steady_clock::time_point> asked{};
+  source.before_read = [&](const std::string& path, std::uint64_t offset) {
+    if (!path.starts_with("model-00001") || offset < 3'000) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    asked = std::chrono::steady_clock::now();
+    stop.request_stop();
+  };
+  EXPECT_EQ(test::error_of([&] { import(stop.get_token()); }).code(), Code::cancelled);
+  EXPECT_LT(std::chrono::steady_clock::now() - asked.load(), std::chrono::seconds(2));
+  EXPECT_FALSE(beside->keys("").empty()) << "the journal is saved all the same";
+}
+
 TEST_F(OciFaults, BytesThatTheRegistryTurnsAreNoticed) {
-  const auto store = open();
+  const auto opened = open();
   fake.fault(
       {.op = RegistryOp::finish_upload, .times = 20, .status = 400, .code = "DIGEST_INVALID"});
   EXPECT_EQ(test::error_of([&] { import(); }).code(), Code::verification);
   EXPECT_TRUE(fake.tags(test::kRepository).empty());
 }
 
+TEST_F(OciFaults, ARequestIsTriedAsOftenAsSaidAndNotThatOftenSquared) {
+  const oci::ClientOptions options = store_options().client;
+  oci::Client client(options);
+  const auto tries = static_cast<std::size_t>(options.retry.tries);
+  fake.fault({.op = RegistryOp::start_upload, .times = 1'000, .status = 503});
+  EXPECT_THROW(client.begin_upload({}), Error);
+  EXPECT_EQ(fake.count(RegistryOp::start_upload), tries);
+  EXPECT_THROW(client.put_blob(oci::digest_of("x"), as_bytes("x"), {}), Error);
+  EXPECT_EQ(fake.count(RegistryOp::start_upload), 2 * tries);
+  fake.fault({.op = RegistryOp::put_manifest, .times = 1'000, .lose_answer = true});
+  EXPECT_THROW(client.put_manifest("1.0.0", oci::media::kIndex, "{}", {}), Error);
+  // One more on a new connection, where a kept one died.
+  EXPECT_LE(fake.count(RegistryOp::put_manifest), tries + 1);
+}
+
 TEST_F(OciFaults, AStalledConnectionIsGivenUp) {
   OciStoreOptions options = store_options();
   options.client.http.stall_timeout = std::chrono::milliseconds(300);
-  OciStore store(options);
-  request.store = &store;
+  OciStore opened(options);
+  request.store = &opened;
   fake.fault({.op = RegistryOp::patch_upload, .stall_body = 500});
   import();
   expect_image("1.0.0");
 }
 
 TEST_F(OciFaults, HtmlInsteadOfAManifestIsNoManifest) {
-  const auto store = open();
+  const auto opened = open();
   import();
   fake.fault({.op = RegistryOp::get_manifest, .times = 20, .html = true});
   const auto again = open();

@@ -1,6 +1,7 @@
 // Images and artifacts that others made, read as sources.
 #include "dray/source/oci_source.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "dray/model/tar_writer.h"
@@ -65,10 +66,10 @@ struct OciSourceTest : test::OciWorld {
   }
   /// Everything in it, as an import takes it.
   std::map<std::string, std::string> taken() {
-    const auto source = open();
+    const auto from = open();
     test::MemoryStore into{{.part_size = 1'000}};
     ImportRequest wanted = request;
-    wanted.source = source.get();
+    wanted.source = from.get();
     wanted.store = &into;
     wanted.registry = nullptr;
     wanted.selection.all_files = true;
@@ -168,6 +169,35 @@ TEST_F(OciSourceTest, AMissingTagIsNotFound) {
   const Error error = test::error_of([&] { open()->snapshot({}); });
   EXPECT_EQ(error.code(), Code::not_found);
   EXPECT_EQ(error.side(), Side::source);
+}
+
+TEST_F(OciSourceTest, CompressedLayersBecomeAModelcar) {
+  // Their order is not that of the new image's.
+  push_image({{tar_of({{"models/z.safetensors", text(4'000'000, 'z')},
+                       {"models/tokenizer.model", text(1'500'000, 't')}}),
+               gzip},
+              {tar_of({{"models/a.safetensors", text(3'000'000, 'a')},
+                       {"models/config.json", "{}"},
+                       {"models/empty.txt", ""}}),
+               gzip}});
+  OciStoreOptions options = store_options("org/new");
+  options.part_size = 1 << 20;
+  OciStore into(options);
+  const auto from = open();
+  request.source = from.get();
+  request.store = &into;
+  request.selection.all_files = true;
+  request.allows = {"not-servable"};
+  const Manifest made = import().manifest;
+  EXPECT_EQ(unpacked("1.0.0", "org/new"),
+            (std::map<std::string, std::string>{{"models/z.safetensors", text(4'000'000, 'z')},
+                                                {"models/tokenizer.model", text(1'500'000, 't')},
+                                                {"models/a.safetensors", text(3'000'000, 'a')},
+                                                {"models/config.json", "{}"},
+                                                {"models/empty.txt", ""}}));
+  Progress progress;
+  EXPECT_TRUE(verify_release(into, made, kDefaultTemplate, false, request.transfer, progress, {})
+                  .problems.empty());
 }
 
 TEST_F(OciSourceTest, ReadsInOrderAreTriedAgain) {

@@ -1,6 +1,7 @@
 // Releases in a registry: what is pushed, in which order, and how it is found and read again.
 #include "dray/store/oci_store.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "dray/release/pull.h"
@@ -236,6 +237,39 @@ TEST_F(OciStoreTest, ALateShardSharesALayerWhereThereWouldBeTooMany) {
   EXPECT_LE(image("1.0.0").layers.size(), 5u);
   expect_image("1.0.0");
   EXPECT_TRUE(verify(few, made).problems.empty());
+}
+
+TEST_F(OciStoreTest, AListingReadsNoRecords) {
+  const auto oci = open();
+  import();
+  request.version = "2.0.0";
+  source.add("model-00002-of-00002.safetensors", test::pattern(900, 7));
+  source.origin.commit = std::string(40, 'b');
+  import();
+  const std::size_t read = fake.count(RegistryOp::get_blob);
+  EXPECT_EQ(list_versions(*oci, "tiny", {}), (std::vector<std::string>{"1.0.0", "2.0.0"}));
+  EXPECT_EQ(list_models(*oci, {}), std::vector<std::string>{"tiny"});
+  EXPECT_EQ(fake.count(RegistryOp::get_blob), read);
+  EXPECT_EQ(oci->list("", {}).size(), oci->list("model-data/", {}).size());
+  EXPECT_EQ(fake.count(RegistryOp::get_blob), read + 2) << "each record once";
+}
+
+TEST_F(OciStoreTest, WhatAnAnnotationSaysWithoutARecordIsNoRelease) {
+  const auto oci = open();
+  import();
+  const std::string image = fake.manifest(test::kRepository, "1.0.0")->digest;
+  fake.put_manifest(test::kRepository, "3.0.0", fake.manifest(test::kRepository, "1.0.0")->content);
+  EXPECT_FALSE(find_manifest(*oci, "tiny", "3.0.0", {})) << "the record says 1.0.0";
+  oci::Manifest forged;
+  forged.artifact_type = kRecordType;
+  forged.config = {.media_type = std::string(oci::media::kEmpty),
+                   .digest = fake.put_blob(test::kRepository, "{}"),
+                   .size = 2};
+  forged.subject = {.media_type = std::string(oci::media::kIndex), .digest = image, .size = 1};
+  forged.annotations = {{std::string(kRecordName), "../x"}, {std::string(kRecordVersion), "3.0.0"}};
+  fake.put_manifest(test::kRepository, "", oci::to_json_text(forged));
+  EXPECT_EQ(list_versions(*oci, "tiny", {}), std::vector<std::string>{"1.0.0"});
+  EXPECT_EQ(list_models(*oci, {}), std::vector<std::string>{"tiny"});
 }
 
 TEST_F(OciStoreTest, AnImageMadeByDrayComesBackWithItsRecord) {

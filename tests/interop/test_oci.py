@@ -211,10 +211,12 @@ def weights(hub):
     del hub.repos["org/weights"]
 
 
-@pytest.mark.parametrize("form", ["modelcar", "modelpack"])
+@pytest.mark.parametrize("form", ["modelcar", "modelpack", "both", "few layers"])
 def test_compressed_on_the_way(dray, registries, weights, form, tmp_path):
     registry = registries("olareg")
-    repository, result = push(dray, registry, "--compress", "W4A16", "--format", form,
+    # With three layers both shards are in one.
+    more = ("--max-layers", "3") if form == "few layers" else ("--format", form)
+    repository, result = push(dray, registry, "--compress", "W4A16", *more,
                               source=f"hf://{weights.name}")
     dray("import", f"hf://{weights.name}", "--compress", "W4A16", "--to", f"dir:{tmp_path}/store")
     there = dray("show", "weights:1.0.0", "--store", f"dir:{tmp_path}/store", "--json").json
@@ -222,7 +224,7 @@ def test_compressed_on_the_way(dray, registries, weights, form, tmp_path):
     store = f"oci://{registry.url}/{repository}"
     dray("verify", "weights:1.0.0", "--store", store)
     assert "_proj" in dray("show", "weights:1.0.0", "--tensors", "--store", store).out
-    if form == "modelcar":
+    if form != "modelpack":
         files = Image(registry, repository, "1.0.0").fetched_as_kserve()
         assert files == folder_bytes(tmp_path / "store" / "model-data" / "weights" / "1.0.0")
 
@@ -233,7 +235,8 @@ def test_killed_there_the_same_command_completes(dray, registries, llama, name):
     repository = registry.new_repository()
     store = f"oci://{registry.url}/{repository}"
     command = ("import", "hf://org/llama", "--to", store, "--base", "scratch", "--alias",
-               "production", "--json")
+               "production", "--json",
+               *(("--format", "both") if name == "oci.artifact-tagged" else ()))
     die(dray, name, *command)
     there = registry.manifest(repository, "1.0.0", accept=BOTH)
     assert there.status == (200 if name in PUBLISHED else 404), there

@@ -166,10 +166,11 @@ std::vector<Option> store_options(const std::string& name) {
 std::vector<Option> image_options() {
   return {{.name = "format",
            .value = "FORMAT",
-           .help = "what a release becomes in a registry of images: modelcar, which KServe serves, "
-                   "or modelpack, a CNCF artifact of raw files",
+           .help = "what a release becomes in a registry of images: modelcar, which KServe serves; "
+                   "modelpack, a CNCF artifact of raw files; or both under one tag, which stores "
+                   "the model twice",
            .standard = "modelcar",
-           .choices = {"modelcar", "modelpack"},
+           .choices = {"modelcar", "modelpack", "both"},
            .in_config = true},
           {.name = "base",
            .value = "IMAGE",

@@ -4,8 +4,8 @@
 #include "dray/cli/commands.h"
 #include "dray/cli/context.h"
 #include "dray/cli/diff_text.h"
+#include "dray/cli/found.h"
 #include "dray/cli/report.h"
-#include "dray/store/catalog.h"
 
 namespace dray::cli {
 
@@ -22,19 +22,19 @@ Json side_json(const DiffSide& side) {
 
 int run(Context& context) {
   const Args& args = context.args();
-  const Reference first = parse_reference(args.positional(0));
-  const Reference second = parse_reference(args.positional(1));
-  const std::string other = args.text("other-store");
-  const auto store = context.open_store();
-  const auto other_store = other.empty() ? nullptr : context.open_store(other);
-  DiffSide before{.store = store.get(), .place = context.place()};
-  DiffSide after{.store = other_store ? other_store.get() : store.get(), .place = context.place()};
+  Found first, second;
+  DiffSide before{.place = context.place()};
+  DiffSide after{.place = context.place()};
   ReleaseDifference difference;
   {
     ShownProgress shown(context, "diff");
     shown.get().phase("reading the catalogue");
-    before.manifest = resolve_release(*before.store, first, context.stop());
-    after.manifest = resolve_release(*after.store, second, context.stop());
+    first = find_release(context, args.positional(0));
+    second = find_release(context, args.positional(1), args.text("other-store"));
+    before.store = first.store.get();
+    before.manifest = *first.manifest;
+    after.store = second.store.get();
+    after.manifest = *second.manifest;
     shown.get().phase("comparing");
     difference = diff_releases(before, after, context.stop());
   }
@@ -62,7 +62,7 @@ Command diff_command() {
               "Of weights only the headers are read. Files of the same content are told as "
               "renamed. Settings are those of config.json, generation_config.json, "
               "tokenizer_config.json and their like.",
-          .positionals = {{"A", "the release before: NAME:VERSION, NAME@ALIAS or NAME"},
+          .positionals = {{"A", std::string("the release before: ") + kRefHelp},
                           {"B", "the release after"}},
           .options = join(
               {store_options(),

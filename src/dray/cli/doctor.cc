@@ -139,14 +139,15 @@ Command doctor_command() {
           .summary =
               "check Hub, token, proxy, clock, store and registry, and say how to mend what fails",
           .details =
-              "The store is tried by writing, reading and removing a small object. The exit code "
-              "is that "
+              "The store is tried by writing, reading and removing a small object; a registry of "
+              "images by uploads that are cancelled. The exit code is that "
               "of the first check that fails; warnings do not count. Records of the store, names "
               "and sizes of "
               "its files, and the registry's entries are compared; the bytes are read by `dray "
               "verify`.",
           .positionals = {{"SOURCE", "a model whose access is checked too, like ORG/MODEL", false}},
           .options = join({store_options(),
+                           image_options(),
                            registry_options(),
                            {{.name = "fix",
                              .value = "",

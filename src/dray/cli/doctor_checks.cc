@@ -17,6 +17,7 @@
 #include "dray/hub/environment.h"
 #include "dray/hub/identity.h"
 #include "dray/hub/token.h"
+#include "dray/store/oci_store.h"
 
 namespace dray::cli {
 
@@ -207,13 +208,18 @@ std::vector<Check> hub_checks(Context& context) {
 std::vector<Check> store_checks(Context& context) {
   std::vector<Check> checks;
   std::string local;
+  std::unique_ptr<Store> store;
   checks.push_back(guarded("store", [&]() -> Check {
-    const auto store = context.open_store();
+    store = context.open_store();
     store->preflight(context.stop());
     const std::string& uri = store->properties().uri;
     if (store->properties().local_disk && uri.starts_with("dir:")) local = uri.substr(4);
     return {"store", Check::State::ok, uri + " can be written", "", {}};
   }));
+  auto* images = dynamic_cast<OciStore*>(store.get());
+  if (images != nullptr && checks.back().state == Check::State::ok)
+    for (Check& check : image_checks(images->client(), context.stop()))
+      checks.push_back(std::move(check));
   struct statvfs space{};
   if (!local.empty() && statvfs(local.c_str(), &space) == 0) {
     const std::uint64_t available = static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;

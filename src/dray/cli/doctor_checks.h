@@ -10,6 +10,7 @@
 #include "dray/base/error.h"
 #include "dray/base/time.h"
 #include "dray/cli/context.h"
+#include "dray/oci/client.h"
 
 namespace dray::cli {
 
@@ -37,8 +38,10 @@ Check memory_check(std::optional<std::uint64_t> limit, std::uint64_t wanted);
 
 /// The Hub: reachable, TLS, the token; also its clock. One or more results.
 std::vector<Check> hub_checks(Context& context);
-/// What the store's preflight finds; free space of a local one.
+/// What the store's preflight finds; free space of a local one; what a registry of images can do.
 std::vector<Check> store_checks(Context& context);
+/// What a registry of images can do, of which imports make use; nothing is left behind there.
+std::vector<Check> image_checks(oci::Client& client, const std::stop_token& stop);
 std::vector<Check> registry_checks(Context& context);
 /// Access to one source, where one was named.
 Check source_check(Context& context, const std::string& source);

@@ -119,6 +119,7 @@ Json plan_json(const ImportPlan& plan) {
           {"bytes", total_of(plan)},
           {"bytes_to_fetch", plan.bytes_to_fetch},
           {"bytes_to_store", plan.bytes_to_store},
+          {"bytes_stored_again", plan.bytes_stored_again},
           {"compress", plan.compression ? compression_json(*plan.compression) : Json()},
           {"bytes_shared_at_most", plan.bytes_shared_at_most},
           {"left_out", std::move(left_out)},
@@ -179,6 +180,10 @@ void print_plan(Output& out, const ImportPlan& plan, const ImportRequest& reques
                                ? ""
                                : fmt::format("{} at most, less what an earlier version has",
                                              human_size(plan.bytes_to_fetch))},
+               {"in layers", plan.bytes_stored_again == 0
+                                 ? ""
+                                 : fmt::format("{} more, read back from the registry",
+                                               human_size(plan.bytes_stored_again))},
                {"time", time_text(plan, request)},
                {"GPU memory",
                 plan.gpu_bytes == 0 ? "" : human_size(plan.gpu_bytes) + " to serve it (estimate)"},

@@ -9,8 +9,8 @@
 #include "dray/base/json.h"
 #include "dray/cli/commands.h"
 #include "dray/cli/context.h"
+#include "dray/cli/found.h"
 #include "dray/cli/report.h"
-#include "dray/store/catalog.h"
 #include "dray/store/layout.h"
 
 namespace dray::cli {
@@ -44,28 +44,50 @@ void print_plan(Output& out, const Manifest& manifest, const std::string& uri,
       fmt::format("\n{} of {} to fetch", human_size(missing), human_size(manifest.total_bytes())));
 }
 
+/// What an image holds that dray did not make, in the words of a manifest: as far as it tells.
+Manifest described(const Snapshot& snapshot, const std::string& uri) {
+  Manifest out;
+  out.name = snapshot.default_name;
+  out.version = snapshot.origin.revision;
+  out.origin = snapshot.origin;
+  out.origin.uri = uri;
+  for (const FileEntry& file : snapshot.files)
+    out.files.push_back({.path = file.path, .size = file.size, .sha256 = file.digests.sha256});
+  return out;
+}
+
 int run(Context& context) {
   const Args& args = context.args();
-  const Reference reference = parse_reference(args.positional(0));
+  const std::string ref = args.positional(0);
   const std::filesystem::path folder = expand_home(args.positional(1));
-  const auto store = context.open_store();
   Manifest manifest;
+  std::string uri = ref;
   PullResult result;
   ProgressView stats;
   {
-    ShownProgress shown(context, reference.text());
+    ShownProgress shown(context, ref);
     try {
-      manifest = resolve_release(*store, reference, context.stop());
-      if (!args.flag("dry-run"))
-        result = pull_release(*store, manifest, context.place(), folder, context.transfer_options(),
-                              shown.get(), context.stop());
+      const Found found = find(context, ref);
+      const bool pulls = !args.flag("dry-run");
+      if (found.manifest) {
+        manifest = *found.manifest;
+        uri = found.store->serving_uri(
+            release_prefix(manifest.name, manifest.version, context.place()));
+        if (pulls)
+          result = pull_release(*found.store, manifest, context.place(), folder,
+                                context.transfer_options(), shown.get(), context.stop());
+      } else {
+        const Snapshot snapshot = found.image->snapshot(context.stop());
+        manifest = described(snapshot, found.store->properties().uri);
+        if (pulls)
+          result = pull_files(*found.image, snapshot, manifest.name, manifest.version, folder,
+                              context.transfer_options(), shown.get(), context.stop());
+      }
     } catch (...) {
       throw with_way_on(current_error(), shown.get().view(), folder.string(), context.again());
     }
     stats = shown.get().view();
   }
-  const std::string uri =
-      store->serving_uri(release_prefix(manifest.name, manifest.version, context.place()));
   Output& out = context.out();
   if (args.flag("dry-run")) {
     print_plan(out, manifest, uri, folder, args.times("verbose") > 0);
@@ -107,13 +129,13 @@ Command pull_command() {
           "already "
           "right are kept, others of the folder are left alone; after a stop the same command goes "
           "on.",
-      .positionals = {{"REF", "NAME, NAME:VERSION or NAME@ALIAS"},
-                      {"DIR", "the folder; made if absent"}},
+      .positionals = {{"REF", kRefHelp}, {"DIR", "the folder; made if absent"}},
       .options = join({store_options(),
                        {{.name = "dry-run", .value = "", .help = "print what would be fetched"}},
                        transfer_options()}),
       .examples = {{"dray pull llama@production ./llama", "the version in production"},
-                   {"dray pull llama:1.0.0 /models/llama --store s3://bucket", "from S3"}},
+                   {"dray pull llama:1.0.0 /models/llama --store s3://bucket", "from S3"},
+                   {"dray pull oci://quay.io/org/modelcar:1.0 ./model", "what is in an image"}},
       .run = run};
 }
 

@@ -10,10 +10,10 @@
 #include "dray/cli/commands.h"
 #include "dray/cli/compression.h"
 #include "dray/cli/context.h"
+#include "dray/cli/found.h"
 #include "dray/cli/report.h"
 #include "dray/release/tensors.h"
 #include "dray/release/versions.h"
-#include "dray/store/catalog.h"
 #include "dray/store/layout.h"
 
 namespace dray::cli {
@@ -108,24 +108,65 @@ void print_tensors(Output& out, std::vector<ReleaseTensor> tensors, bool all) {
     out.line(fmt::format("and {} more tensors (-v shows all, --json too)", tensors.size() - shown));
 }
 
+/// An image that dray did not make: what can be told without reading it.
+int show_image(Context& context, const std::string& ref, Source& image) {
+  Snapshot snapshot;
+  {
+    ShownProgress shown(context, ref);
+    shown.get().phase("reading what the image holds");
+    snapshot = image.snapshot(context.stop());
+  }
+  Json files = Json::array();
+  std::vector<FileRow> rows;
+  for (const FileEntry& file : snapshot.files) {
+    const std::string& sha256 = file.digests.sha256;
+    files.push_back({{"path", file.path}, {"size", file.size}, {"sha256", sha256}});
+    rows.push_back({file.size, {file.path, human_size(file.size), sha256.substr(0, 16)}});
+  }
+  Output& out = context.out();
+  out.json({{"uri", ref},
+            {"made_by_dray", false},
+            {"digest", snapshot.origin.commit},
+            {"license", snapshot.info.license},
+            {"bytes", snapshot.total_bytes()},
+            {"files", std::move(files)},
+            {"changed", false}});
+  if (out.is_quiet()) {
+    for (const FileEntry& file : snapshot.files) out.line(printable(file.path));
+    return 0;
+  }
+  out.line(out.strong(printable(ref)));
+  print_facts(out, {{"made by", "another tool: there is no record of where it comes from"},
+                    {"digest", snapshot.origin.commit},
+                    {"size", fmt::format("{}, {}", human_size(snapshot.total_bytes()),
+                                         count_of(snapshot.files.size(), "file"))},
+                    {"licence", snapshot.info.license}});
+  out.line("");
+  print_files(out, {{"FILE", false, true}, {"SIZE", true}, {"SHA-256"}}, std::move(rows),
+              context.args().times("verbose") > 0);
+  return 0;
+}
+
 int run(Context& context) {
-  const Reference reference = parse_reference(context.args().positional(0));
-  const auto store = context.open_store();
+  const std::string ref = context.args().positional(0);
+  Found found;
   const bool with_tensors = context.args().flag("tensors");
   VersionView view;
   std::vector<ReleaseTensor> tensors;
   {
-    ShownProgress shown(context, reference.text());
+    ShownProgress shown(context, ref);
     shown.get().phase("reading the catalogue");
-    view = view_of(*store, resolve_release(*store, reference, context.stop()), context.stop());
-    if (with_tensors) {
+    found = find(context, ref);
+    if (found.manifest) view = view_of(*found.store, *found.manifest, context.stop());
+    if (found.manifest && with_tensors) {
       shown.get().phase("reading the files' headers");
-      tensors = tensors_of(*store, view.manifest, context.place(), context.stop());
+      tensors = tensors_of(*found.store, view.manifest, context.place(), context.stop());
     }
   }
+  if (found.image) return show_image(context, ref, *found.image);
   const Manifest& manifest = view.manifest;
   const std::string uri =
-      store->serving_uri(release_prefix(manifest.name, manifest.version, context.place()));
+      found.store->serving_uri(release_prefix(manifest.name, manifest.version, context.place()));
   Output& out = context.out();
   Json json = show_json(view, uri);
   if (with_tensors) json["tensors"] = tensors_json(tensors);
@@ -176,7 +217,7 @@ Command show_command() {
       .name = "show",
       .group = "Look",
       .summary = "show a release: origin, digests, state, aliases, files",
-      .positionals = {{"REF", "NAME, NAME:VERSION or NAME@ALIAS"}},
+      .positionals = {{"REF", kRefHelp}},
       .options = join({store_options(),
                        {{.name = "tensors",
                          .value = "",
@@ -186,7 +227,8 @@ Command show_command() {
                    {"dray show llama --tensors",
                     "how far each quantized weight is from what "
                     "it was"},
-                   {"dray show llama@production --json", "all of it, whole digests too"}},
+                   {"dray show llama@production --json", "all of it, whole digests too"},
+                   {"dray show oci://quay.io/org/modelcar:1.0", "an image, whoever made it"}},
       .run = run};
 }
 

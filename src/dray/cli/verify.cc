@@ -8,6 +8,7 @@
 #include "dray/cli/commands.h"
 #include "dray/cli/context.h"
 #include "dray/cli/findings.h"
+#include "dray/cli/found.h"
 #include "dray/cli/report.h"
 #include "dray/store/catalog.h"
 #include "dray/store/layout.h"
@@ -23,14 +24,16 @@ struct Checked {
   std::chrono::milliseconds time{0};
 };
 
-std::vector<Manifest> wanted(Context& context, Store& store) {
+void check_arguments(const Context& context) {
   const std::string text = context.args().positional(0);
   const bool all = context.args().flag("all");
   if (all != text.empty())
     throw Error(Code::usage, all ? "a release and --all were given" : "no release was given")
         .hint(all ? "leave one of them out: --all means every release of the store"
                   : "name one, `dray list` shows them, or say --all");
-  if (!all) return {resolve_release(store, parse_reference(text), context.stop())};
+}
+
+std::vector<Manifest> all_releases(Context& context, Store& store) {
   std::vector<Manifest> manifests;
   for (const auto& name : list_models(store, context.stop()))
     for (const auto& version : list_versions(store, name, context.stop()))
@@ -107,10 +110,14 @@ Error records_differ(const std::vector<Finding>& findings) {
 }
 
 int run(Context& context) {
-  const auto store = context.open_store();
+  check_arguments(context);
+  const bool all = context.args().flag("all");
+  const Found found = all ? Found{context.open_store(), std::nullopt, nullptr}
+                          : find_release(context, context.args().positional(0));
+  const auto& store = found.store;
   const bool quick = context.args().flag("quick");
   Output& out = context.out();
-  const auto manifests = wanted(context, *store);
+  const auto manifests = all ? all_releases(context, *store) : std::vector{*found.manifest};
   std::vector<std::string> damaged;
   for (const auto& manifest : manifests) {
     const Checked checked = check(context, *store, manifest);
@@ -119,7 +126,7 @@ int run(Context& context) {
       damaged.push_back(fmt::format("{}:{}", manifest.name, manifest.version));
     out.json(checked_json(checked, quick));
   }
-  if (context.args().flag("all")) {
+  if (all) {
     const auto findings = catalogue_problems(context, *store);
     print_findings(out, findings);
     out.json({{"store", store->properties().uri},
@@ -148,7 +155,7 @@ Command verify_command() {
       .name = "verify",
       .group = "Look",
       .summary = "read a release's bytes again and compare them with its manifest",
-      .positionals = {{"REF", "NAME, NAME:VERSION or NAME@ALIAS", false}},
+      .positionals = {{"REF", kRefHelp, false}},
       .options = join({store_options(),
                        {{.name = "quick",
                          .value = "",

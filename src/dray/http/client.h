@@ -1,8 +1,8 @@
 // HTTP client over libcurl: pooled connections, deadlines, stall watchdog, bounded bodies. It
 // follows no redirect and retries nothing by itself; `retry.h` retries requests without a body. One
-// exception: when a kept connection dies before a byte of the answer has come, GET, HEAD, and PUT
-// and DELETE without a condition (If-Match, If-None-Match) are sent once more on a new connection;
-// others end as ambiguous.
+// exception: when a kept connection dies before a byte of the answer has come, GET, HEAD, PUT and
+// DELETE without a condition (If-Match, If-None-Match), and what is `repeatable` are sent once more
+// on a new connection; others end as ambiguous.
 #pragma once
 
 #include <chrono>
@@ -44,6 +44,9 @@ struct Request {
   std::string verb;               // for errors: "list", "read" …; "" = method
   std::string object;             // for errors: "hf://a/b"; "" = url.shown()
   bool fresh_connection = false;  // do not reuse a pooled connection (after a stall)
+  /// It may be done twice, so that an answer that was lost is a transient error and no ambiguous
+  /// one, whatever the method.
+  bool repeatable = false;
   /// Total time for the whole exchange; zero = none (the stall watchdog always applies).
   std::chrono::milliseconds deadline{0};
   /// Longer stall limit for answers that take long to begin (CompleteMultipartUpload); zero = the
@@ -87,10 +90,10 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   /// Sends, waits for the whole answer of any status. Throws only when no complete answer came:
-  /// Code::network (transient; *ambiguous* if the request has a method other than GET/HEAD and was
-  /// sent), Code::auth for TLS verification failures with a hint about CA files, Code::malformed
-  /// for bodies or headers (64 KiB, 200 fields) over the limits, Code::cancelled soon (< 1 s) after
-  /// `stop`.
+  /// Code::network (transient; *ambiguous* if the request was sent, has a method other than GET or
+  /// HEAD and is not `repeatable`), Code::auth for TLS verification failures with a hint about CA
+  /// files, Code::malformed for bodies or headers (64 KiB, 200 fields) over the limits,
+  /// Code::cancelled soon (< 1 s) after `stop`.
   Response send(const Request& request, const std::stop_token& stop = {}, BodyLimit limit = {});
 
   /// GET of one range into the caller's buffer without another copy. A 206 is checked against the

@@ -40,7 +40,7 @@ Error Exchange::error(Code code, std::string message) const {
 }
 
 bool Exchange::ambiguous() const {
-  return sent() && request_.method != "GET" && request_.method != "HEAD";
+  return sent() && !request_.repeatable && request_.method != "GET" && request_.method != "HEAD";
 }
 
 Error Exchange::interrupted(std::string message) const {
@@ -59,7 +59,7 @@ bool Exchange::on_send() noexcept {
       request_.headers.has("If-Match") || request_.headers.has("If-None-Match");
   const bool idempotent =
       stream_ == nullptr &&
-      (request_.method == "GET" || request_.method == "HEAD" ||
+      (request_.repeatable || request_.method == "GET" || request_.method == "HEAD" ||
        ((request_.method == "PUT" || request_.method == "DELETE") && !conditional));
   if (sends_ > 0 && !idempotent) return false;
   ++sends_;

@@ -44,9 +44,9 @@ class Retrier {
 /// the body.
 Error status_error(const Request& request, const Response& response);
 
-/// Sends a body-less, repeatable request until it gives a status that is not 408, 429 or a 5xx that
-/// may pass (501, 505, 507 and 511 do not). Other statuses, 4xx included, are returned for the
-/// caller to judge.
+/// Sends a request until it gives a status that is not 408, 429 or a 5xx that may pass (501, 505,
+/// 507 and 511 do not). After a lost answer only what is GET, HEAD or `repeatable` is sent again.
+/// Other statuses, 4xx included, are returned for the caller to judge.
 Response send_with_retry(Client& client, const Request& request, const RetryPolicy& policy,
                          const std::stop_token& stop = {}, BodyLimit limit = {});
 

@@ -30,6 +30,7 @@ http::Request request_to(const char* method, const std::string& url, const char*
   request.verb = verb;
   request.object = std::move(object);
   request.deadline = std::chrono::seconds(60);
+  request.repeatable = true;  // asking twice gives two tokens, which harms nobody
   request.headers.set("Accept", "application/json");
   return request;
 }
@@ -83,23 +84,6 @@ Secret identity(http::Client& client, const std::string& endpoint, const http::R
           "none), or unset HF_OIDC_RESOURCE");
 }
 
-/// Asking twice gives two tokens, which harms nobody: so every failure that may pass is tried
-/// again.
-http::Response ask(http::Client& client, const http::Request& request,
-                   const http::RetryPolicy& retry, const std::stop_token& stop) {
-  http::Retrier retrier(retry);
-  for (;;) {
-    try {
-      http::Response response = client.send(request, stop, kLongestAnswer);
-      if (response.status == 429 || response.status >= 500)
-        throw http::status_error(request, response);
-      return response;
-    } catch (const Error& error) {
-      retrier.failed(error.retry() == Retry::ambiguous ? Error(error).transient() : error, stop);
-    }
-  }
-}
-
 }  // namespace
 
 Token exchange_identity(http::Client& client, const std::string& endpoint,
@@ -114,7 +98,8 @@ Token exchange_identity(http::Client& client, const std::string& endpoint,
       request_to("POST", endpoint + "/oauth/token", "exchange identity for", resource);
   request.headers.set("Content-Type", "application/json");
   request.body = as_bytes(body.reveal());
-  const http::Response response = ask(client, request, retry, stop);
+  const http::Response response =
+      http::send_with_retry(client, request, retry, stop, kLongestAnswer);
   if (response.status != 200)
     throw refused("the Hub gives no token for '" + resource + "' to this job")
         .http(response.status, "", http::request_id(response.headers))

@@ -86,7 +86,18 @@ Json to_json(const ManifestFile& file) {
   return json;
 }
 
+Json to_json(const ManifestLayer& layer) {
+  Json files = Json::array();
+  for (const auto& place : layer.files)
+    files.push_back({{"path", place.path}, {"offset", place.offset}});
+  return {{"digest", layer.digest}, {"size", layer.size}, {"files", std::move(files)}};
+}
+
 // ---- reading
+
+bool is_digest(std::string_view text) {
+  return text.starts_with("sha256:") && is_hex(text.substr(7), 64);
+}
 
 std::string text_or_empty(const Json& json, std::string_view key, std::string_view what) {
   return find_string(json, key, what).value_or("");
@@ -162,8 +173,7 @@ ManifestFile read_file_entry(const Json& json, std::string_view what) {
   file.weights = read_weights(json, where);
   file.blob = text_or_empty(json, "blob", where);
   if (!file.blob.empty()) {
-    if (!file.blob.starts_with("sha256:") || !is_hex(std::string_view(file.blob).substr(7), 64))
-      fail(where, "its blob is no SHA-256 digest");
+    if (!is_digest(file.blob)) fail(where, "its blob is no SHA-256 digest");
     file.blob_offset = get_u64(json, "blob_offset", where);
     if (file.blob_offset > kLargestFile) fail(where, "its place in the blob is too far");
   }
@@ -191,6 +201,29 @@ std::vector<ManifestFile> read_files(const Json& array, std::string_view what) {
   std::sort(files.begin(), files.end(),
             [](const auto& a, const auto& b) { return a.path < b.path; });
   return files;
+}
+
+std::vector<ManifestLayer> read_layers(const Json& array, const Manifest& manifest,
+                                       std::string_view what) {
+  if (array.size() > manifest.files.size()) fail(what, "more layers than files");
+  std::vector<ManifestLayer> layers;
+  for (const auto& item : array) {
+    if (!item.is_object()) fail(what, "'layers' holds something other than objects");
+    ManifestLayer layer{get_string(item, "digest", what), get_u64(item, "size", what), {}};
+    if (!is_digest(layer.digest)) fail(what, "the digest of a layer is no SHA-256 digest");
+    if (layer.size > kLargestFile) fail(what, fmt::format("a layer of {} bytes", layer.size));
+    for (const auto& place : get_array(item, "files", what)) {
+      if (!place.is_object()) fail(what, "a layer holds something other than files");
+      layer.files.push_back({get_string(place, "path", what), get_u64(place, "offset", what)});
+      const ManifestFile* file = manifest.find(layer.files.back().path);
+      if (file == nullptr || layer.files.back().offset > layer.size ||
+          layer.size - layer.files.back().offset < file->size)
+        fail(what, "a layer holds what is no file, or not all of it");
+    }
+    if (layer.files.empty()) fail(what, "a layer holds no file");
+    layers.push_back(std::move(layer));
+  }
+  return layers;
 }
 
 void check_format(const Json& json, std::string_view what) {
@@ -266,6 +299,11 @@ std::string to_json_text(const Manifest& manifest) {
                {"created_by", manifest.created_by},
                {"root_digest", manifest.root_digest}};
   if (!manifest.image.is_null()) json["image"] = manifest.image;
+  if (!manifest.layers.empty()) {
+    Json layers = Json::array();
+    for (const auto& layer : manifest.layers) layers.push_back(to_json(layer));
+    json["layers"] = std::move(layers);
+  }
   Json files = Json::array();
   for (const auto* file : by_path(manifest.files)) files.push_back(to_json(*file));
   json["files"] = std::move(files);
@@ -298,6 +336,8 @@ Manifest parse_manifest(std::string_view text, std::string_view what) {
   if (json.contains("lineage")) manifest.lineage = get_object(json, "lineage", what);
   if (const auto image = json.find("image"); image != json.end() && !image->is_null())
     manifest.image = get_object(json, "image", what);
+  if (json.contains("layers"))
+    manifest.layers = read_layers(get_array(json, "layers", what), manifest, what);
   manifest.allows = texts(json, "allows", what);
   const auto created = parse_rfc3339(get_string(json, "created", what));
   if (!created || *created < 0 || *created > kLastSecond)

@@ -30,6 +30,19 @@ struct ManifestFile {
   bool operator==(const ManifestFile&) const = default;
 };
 
+/// A blob that holds files a second time.
+struct ManifestLayer {
+  struct Place {
+    std::string path;
+    std::uint64_t offset = 0;  // of the file's first byte
+    bool operator==(const Place&) const = default;
+  };
+  std::string digest;  // "sha256:<hex>"
+  std::uint64_t size = 0;
+  std::vector<Place> files;  // in order, at least one
+  bool operator==(const ManifestLayer&) const = default;
+};
+
 struct Manifest {
   std::string name;
   std::string version;
@@ -42,7 +55,8 @@ struct Manifest {
   Json lineage = Json::object();
   /// Of a release in an OCI registry: what was made around its files. Null elsewhere.
   Json image = nullptr;
-  std::vector<std::string> allows;  // rules that were allowed, e.g. "unverified-source"
+  std::vector<ManifestLayer> layers;  // layers of an image beside the files as they are
+  std::vector<std::string> allows;    // rules that were allowed, e.g. "unverified-source"
   UnixTime created = 0;
   std::string created_by;   // "dray/0.1.0"
   std::string root_digest;  // "sha256:<hex>", see root_digest_of

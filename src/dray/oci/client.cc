@@ -80,16 +80,18 @@ http::Response Client::Impl::send(http::Request request, const Send& send,
 }
 
 http::Response Client::Impl::send(const http::Request& request, const std::stop_token& stop,
-                                  http::BodyLimit limit) {
-  return send(request, [&](const http::Request& r) { return http.send(r, stop, limit); }, stop);
+                                  http::BodyLimit limit, const Scopes& more) {
+  return send(
+      request, [&](const http::Request& r) { return http.send(r, stop, limit); }, stop, true, more);
 }
 
 http::Response Client::Impl::send_with_retry(const http::Request& request,
-                                             const std::stop_token& stop, http::BodyLimit limit) {
+                                             const std::stop_token& stop, http::BodyLimit limit,
+                                             const Scopes& more) {
   http::Retrier retrier(options.retry);
   for (;;) {
     try {
-      http::Response response = send(request, stop, limit);
+      http::Response response = send(request, stop, limit, more);
       const Error error = http::status_error(request, response);
       if (response.status < 400 || !error.retryable()) return response;
       throw error;

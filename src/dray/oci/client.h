@@ -113,6 +113,8 @@ class Client final : public Images {
   /// such list, the tag "sha256-<hex>" serves as one (distribution-spec, "Referrers tag schema").
   std::vector<Descriptor> referrers(const std::string& digest, std::string_view artifact_type,
                                     const std::stop_token& stop);
+  /// Whether the registry has such a list.
+  bool lists_referrers(const std::stop_token& stop);
   /// Puts an artifact whose subject is another manifest, and keeps the list under the tag where the
   /// registry keeps none. Returns its digest.
   std::string put_referrer(const Manifest& artifact, const std::stop_token& stop);

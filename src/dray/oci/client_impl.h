@@ -29,10 +29,10 @@ struct Client::Impl {
   http::Response send(http::Request request, const Send& send, const std::stop_token& stop,
                       bool repeatable = true, const Scopes& more = {});
   http::Response send(const http::Request& request, const std::stop_token& stop,
-                      http::BodyLimit limit = {});
-  /// The same, tried again while that may help.
+                      http::BodyLimit limit = {}, const Scopes& more = {});
+  /// The same, tried again while that may help; after a lost answer only what is `repeatable`.
   http::Response send_with_retry(const http::Request& request, const std::stop_token& stop,
-                                 http::BodyLimit limit = {});
+                                 http::BodyLimit limit = {}, const Scopes& more = {});
   Error refusal(const http::Request& request, const http::Response& response) const;
   /// Where a redirect or a Location leads, kept to https where we use it with this host.
   http::Url follow(const http::Url& from, const http::Response& response) const;
@@ -43,6 +43,9 @@ struct Client::Impl {
   http::Response get_blob(const std::string& digest, const Send& send, const std::stop_token& stop);
   // client_uploads.cc
   void moved_on(UploadSession& session, const http::Url& asked, const http::Response& response);
+  std::optional<Error> finish(Client& client, const UploadSession& session,
+                              const std::string& digest, std::uint64_t size, Bytes body,
+                              const std::stop_token& stop);
 
   const ClientOptions options;
   const http::Url base;     // "https://host"

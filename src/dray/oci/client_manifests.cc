@@ -86,20 +86,10 @@ Client::PutManifest Client::put_manifest(const std::string& reference, std::stri
       impl_->request("PUT", impl_->url("manifests/" + reference), "write", reference);
   request.headers.set("Content-Type", std::string(media_type));
   request.body = as_bytes(text);
-  PutManifest out;
-  out.digest = digest_of(text);
-  http::Retrier retrier(impl_->options.retry);
-  for (;;) {
-    try {
-      const http::Response response = impl_->send_with_retry(request, stop);
-      if (response.status / 100 != 2) throw impl_->refusal(request, response);
-      out.subject_known = response.headers.has("OCI-Subject");
-      return out;
-    } catch (const Error& error) {
-      // The same bytes under the same name once more do no harm.
-      retrier.failed(error.retry() == Retry::ambiguous ? Error(error).transient() : error, stop);
-    }
-  }
+  request.repeatable = true;  // the same bytes under the same name
+  const http::Response response = impl_->send_with_retry(request, stop);
+  if (response.status / 100 != 2) throw impl_->refusal(request, response);
+  return {digest_of(text), response.headers.has("OCI-Subject")};
 }
 
 void Client::delete_manifest(const std::string& reference, const std::stop_token& stop) {
@@ -182,6 +172,14 @@ std::vector<Descriptor> Client::referrers(const std::string& digest, std::string
   std::vector<Descriptor> out = parse_image_index(text, request.object).manifests;
   std::erase_if(out, [&](const Descriptor& d) { return d.artifact_type != artifact_type; });
   return out;
+}
+
+bool Client::lists_referrers(const std::stop_token& stop) {
+  const http::Request request = impl_->request("GET", impl_->url("referrers/" + digest_of("")),
+                                               "list what refers to", digest_of(""));
+  const http::Response response = impl_->send_with_retry(request, stop, {.bytes = kMaxManifest});
+  if (response.status == 401 || response.status == 403) throw impl_->refusal(request, response);
+  return response.status == 200;
 }
 
 std::string Client::put_referrer(const Manifest& artifact, const std::stop_token& stop) {

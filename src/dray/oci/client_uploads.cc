@@ -53,10 +53,10 @@ bool Client::mount(const std::string& digest, const std::string& from_repository
   url.query = fmt::format("mount={}&from={}", http::percent_encode(digest),
                           http::percent_encode(from_repository));
   http::Request request = impl_->request("POST", url, "mount", digest);
+  request.repeatable = true;
   // Without the right to read there the registry takes it for a plain upload.
-  const http::Response response = impl_->send(
-      request, [&](const http::Request& r) { return impl_->http.send(r, stop); }, stop, true,
-      Scopes::repository(from_repository, "pull"));
+  const http::Response response =
+      impl_->send_with_retry(request, stop, {}, Scopes::repository(from_repository, "pull"));
   if (response.status == 201) return true;
   if (response.status == 202) {
     UploadSession session;
@@ -70,25 +70,17 @@ bool Client::mount(const std::string& digest, const std::string& from_repository
 }
 
 UploadSession Client::begin_upload(const std::stop_token& stop) {
-  const http::Request request =
+  http::Request request =
       impl_->request("POST", impl_->url("blobs/uploads/"), "begin an upload to", "");
-  http::Retrier retrier(impl_->options.retry);
-  for (;;) {
-    try {
-      const http::Response response = impl_->send_with_retry(request, stop);
-      if (response.status != 202) throw impl_->refusal(request, response);
-      UploadSession session;
-      session.location = impl_->follow(request.url, response);
-      impl_->moved_on(session, request.url, response);
-      // Quay says "0--1" of nothing, and of anything else a byte more than it holds.
-      if (response.headers.get("Range").value_or("").ends_with("--1")) session.excess = 1;
-      return session;
-    } catch (const Error& error) {
-      // A lost answer leaves an empty upload behind, which registries clean up.
-      if (error.retry() != Retry::ambiguous) throw;
-      retrier.failed(Error(error).transient(), stop);
-    }
-  }
+  request.repeatable = true;  // leaves an empty upload behind, which registries clean up
+  const http::Response response = impl_->send_with_retry(request, stop);
+  if (response.status != 202) throw impl_->refusal(request, response);
+  UploadSession session;
+  session.location = impl_->follow(request.url, response);
+  impl_->moved_on(session, request.url, response);
+  // Quay says "0--1" of nothing, and of anything else a byte more than it holds.
+  if (response.headers.get("Range").value_or("").ends_with("--1")) session.excess = 1;
+  return session;
 }
 
 void Client::patch_stream(UploadSession& session, const http::BodyStream& body,
@@ -128,37 +120,43 @@ std::optional<std::uint64_t> Client::upload_size(UploadSession& session,
   return size ? std::optional(*size - std::min(*size, session.excess)) : size;
 }
 
-void Client::finish_upload(UploadSession& session, const std::string& digest, std::uint64_t size,
-                           Bytes body, const std::stop_token& stop) {
-  http::Request request =
-      impl_->request("PUT", with_digest(session.location, digest), "finish the upload of", digest);
-  request.headers.set("Content-Type", "application/octet-stream");
-  request.body = body;
-  request.stall_timeout = kSlowEnd * impl_->options.http.stall_timeout;
+/// One try; what went wrong, unless the blob is there all the same.
+std::optional<Error> Client::Impl::finish(Client& client, const UploadSession& session,
+                                          const std::string& digest, std::uint64_t size, Bytes body,
+                                          const std::stop_token& stop) {
+  http::Request asked =
+      request("PUT", with_digest(session.location, digest), "finish the upload of", digest);
+  asked.headers.set("Content-Type", "application/octet-stream");
+  asked.body = body;
+  asked.repeatable = true;
+  asked.stall_timeout = kSlowEnd * options.http.stall_timeout;
   std::optional<Error> failed;
   try {
-    const http::Response response = impl_->send(request, stop);
-    if (response.status == 201 || response.status == 204) return;
-    failed = impl_->refusal(request, response);
+    const http::Response response = send(asked, stop);
+    if (response.status == 201 || response.status == 204) return std::nullopt;
+    failed = refusal(asked, response);
   } catch (const Error& error) {
     failed = error;
   }
   // It may have come through, now or at an earlier try whose answer was lost.
-  if (failed->code() == Code::cancelled || failed->code() == Code::auth) throw Error(*failed);
-  if (blob_size(digest, stop) == size) return;
-  throw Error(*failed);
+  if (failed->code() == Code::cancelled || failed->code() == Code::auth) return failed;
+  if (client.blob_size(digest, stop) == size) return std::nullopt;
+  return failed;
+}
+
+void Client::finish_upload(UploadSession& session, const std::string& digest, std::uint64_t size,
+                           Bytes body, const std::stop_token& stop) {
+  if (const auto failed = impl_->finish(*this, session, digest, size, body, stop))
+    throw Error(*failed);
 }
 
 void Client::put_blob(const std::string& digest, Bytes bytes, const std::stop_token& stop) {
   http::Retrier retrier(impl_->options.retry);
   for (;;) {
-    try {
-      UploadSession session = begin_upload(stop);
-      finish_upload(session, digest, bytes.size(), bytes, stop);
-      return;
-    } catch (const Error& error) {
-      retrier.failed(error.retry() == Retry::ambiguous ? Error(error).transient() : error, stop);
-    }
+    const UploadSession session = begin_upload(stop);
+    const auto failed = impl_->finish(*this, session, digest, bytes.size(), bytes, stop);
+    if (!failed) return;
+    retrier.failed(*failed, stop);
   }
 }
 

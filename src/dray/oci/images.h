@@ -7,6 +7,7 @@
 #include <string>
 
 #include "dray/base/bytes.h"
+#include "dray/http/retry.h"
 #include "dray/oci/image.h"
 
 namespace dray::oci {
@@ -33,5 +34,9 @@ class Images {
   virtual std::string small_blob(const Descriptor& blob, std::uint64_t limit,
                                  const std::stop_token& stop) = 0;
 };
+
+/// A range of a blob as Images::read_blob gives it, tried again while that may help.
+Buffer read_range(Images& images, const Descriptor& blob, ByteRange range,
+                  const http::RetryPolicy& retry, const std::stop_token& stop);
 
 }  // namespace dray::oci

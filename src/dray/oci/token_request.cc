@@ -34,6 +34,7 @@ http::Request request_to(const TokenRequest& asked) {
   out.verb = "get token from";
   out.object = asked.realm.shown();
   out.deadline = kDeadline;
+  out.repeatable = true;  // two tokens harm nobody
   out.headers.set("Accept", "application/json");
   return out;
 }
@@ -64,23 +65,6 @@ http::Request post_request(const TokenRequest& asked, const Secret& form) {
   out.headers.set("Content-Type", "application/x-www-form-urlencoded");
   out.body = as_bytes(form.reveal());
   return out;
-}
-
-/// Two tokens harm nobody: so every failure that may pass is tried again, ambiguous ones too.
-http::Response ask(http::Client& client, const http::Request& request,
-                   const http::RetryPolicy& retry, const std::stop_token& stop) {
-  http::Retrier retrier(retry);
-  for (;;) {
-    try {
-      http::Response response = client.send(request, stop, kLongestAnswer);
-      if (response.status < 400) return response;
-      const Error error = http::status_error(request, response);
-      if (!error.retryable()) return response;
-      throw Error(error);
-    } catch (const Error& error) {
-      retrier.failed(error.retry() == Retry::ambiguous ? Error(error).transient() : error, stop);
-    }
-  }
 }
 
 Error about(const http::Request& request, const http::Response& response, std::string message) {
@@ -178,12 +162,12 @@ Token fetch_token(http::Client& client, const TokenRequest& asked, const http::R
   if (asked.credentials && !asked.credentials->identity_token.empty()) {
     const Secret form = exchange_form(asked);
     const http::Request post = post_request(asked, form);
-    http::Response response = ask(client, post, retry, stop);
+    http::Response response = http::send_with_retry(client, post, retry, stop, kLongestAnswer);
     if (response.status != 404 && response.status != 405)
       return token_in(std::move(response), post, asked);
   }
   const http::Request get = get_request(asked);
-  return token_in(ask(client, get, retry, stop), get, asked);
+  return token_in(http::send_with_retry(client, get, retry, stop, kLongestAnswer), get, asked);
 }
 
 }  // namespace dray::oci

@@ -25,7 +25,7 @@ namespace {
 std::uint64_t total_bytes(const ImportPlan& plan) {
   std::uint64_t bytes = 0;
   for (const auto& file : plan.files) bytes += file.size;
-  return bytes;
+  return bytes + plan.bytes_stored_again;
 }
 
 /// What would fail later fails before the first model byte: credentials, permissions, room.

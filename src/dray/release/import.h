@@ -74,8 +74,9 @@ struct ImportPlan {
   std::vector<PlannedFile> files;
   std::optional<Manifest> existing;  // the release is already complete
   std::uint64_t bytes_to_fetch = 0, bytes_to_store = 0;
-  bool has_versions = false;       // the model has others
-  std::vector<SharedFile> shared;  // files of earlier versions that ranges may be copied from
+  std::uint64_t bytes_stored_again = 0;  // of bytes_to_store: layers beside the files as they are
+  bool has_versions = false;             // the model has others
+  std::vector<SharedFile> shared;        // files of earlier versions that ranges may be copied from
   std::uint64_t bytes_shared_at_most = 0;  // of files that are fetched
   HfConfig config;                         // empty fields where there is no config.json
   std::uint64_t gpu_bytes = 0;             // estimate to serve it, 0 if unknown

@@ -51,9 +51,8 @@ void quantize_inside(const PackedObject& packed, const PlannedFile& file,
       continue;
     }
     if (!object.segments.empty())
-      throw Error(Code::unsupported, "shards that are quantized cannot share a layer")
-          .on("plan", object.label)
-          .hint("allow as many layers as there are shards: --max-layers");
+      throw Error(Code::internal, "two files are to be quantized into one object")
+          .on("plan", object.label);
     object.segments = {SourceSegment{transfer.units.size(), {0, file.entry.size}}};
     transfer.units.push_back(file.entry);
   }
@@ -71,6 +70,13 @@ void fill(const PackedObject& packed, const ImportPlan& plan, TransferPlan& tran
       object.segments.push_back(LiteralSegment{*literal});
       continue;
     }
+    if (const auto* whole = std::get_if<WholeObject>(&piece)) {
+      const ObjectSpec& made = transfer.objects.at(whole->object).spec;
+      object.segments.push_back(SourceSegment{transfer.units.size(), {0, made.size}});
+      transfer.made[transfer.units.size()] = whole->object;
+      transfer.units.push_back({transfer.objects[whole->object].label, made.size, {}});
+      continue;
+    }
     const PlannedFile& file = plan.files[std::get<std::size_t>(piece)];
     if (file.from == PlannedFile::From::written) {
       object.segments.push_back(LiteralSegment{plan.compression->texts.at(file.entry.path).after});
@@ -81,9 +87,19 @@ void fill(const PackedObject& packed, const ImportPlan& plan, TransferPlan& tran
   }
 }
 
+/// The object that helped to make others of the file; nullptr where none was needed.
+const ObjectResult* help_of(std::size_t file, const std::vector<PackedObject>& packed,
+                            const std::vector<ObjectResult>& objects) {
+  for (std::size_t i = 0; i < packed.size(); ++i)
+    if (packed[i].role == PackedObject::Role::help && packed[i].files[0].file == file)
+      return &objects[i];
+  return nullptr;
+}
+
 /// What became of one file of an object.
 ManifestFile stored_file(const ImportPlan& plan, const PackedObject& packed,
-                         const PackedObject::Place& place, const ObjectResult& object) {
+                         const PackedObject::Place& place, const ObjectResult& object,
+                         const ObjectResult* help) {
   const PlannedFile& planned = plan.files[place.file];
   ManifestFile file;
   file.path = planned.entry.path;
@@ -98,7 +114,10 @@ ManifestFile stored_file(const ImportPlan& plan, const PackedObject& packed,
   }
   file.blob = object.etag;
   file.blob_offset = place.offset;
-  if (planned.from == PlannedFile::From::quantized) {
+  if (help != nullptr) {
+    file.sha256 = help->sha256;
+    file.weights = help->report;
+  } else if (planned.from == PlannedFile::From::quantized) {
     file.sha256 = object.report.at("sha256").get<std::string>();
     file.weights = object.report.at("report");
   } else if (planned.from == PlannedFile::From::written) {
@@ -116,17 +135,29 @@ ManifestFile stored_file(const ImportPlan& plan, const PackedObject& packed,
   return file;
 }
 
+ManifestLayer layer_of(const ImportPlan& plan, const PackedObject& packed,
+                       const ObjectResult& object) {
+  ManifestLayer layer{object.etag, object.size, {}};
+  for (const auto& place : packed.files)
+    layer.files.push_back({plan.files[place.file].entry.path, place.offset});
+  return layer;
+}
+
 /// SHA-256 of what was read of each file, by path.
 std::map<std::string_view, std::string> read_digests(const ImportPlan& plan,
                                                      const std::vector<PackedObject>& packed,
                                                      const std::vector<ObjectResult>& objects) {
   std::map<std::string_view, std::string> read;
-  for (std::size_t i = 0; i < packed.size(); ++i)
-    for (const auto& place : packed[i].files)
+  for (std::size_t i = 0; i < packed.size(); ++i) {
+    if (packed[i].role != PackedObject::Role::files) continue;
+    for (const auto& place : packed[i].files) {
+      const ObjectResult* help = help_of(place.file, packed, objects);
       read[plan.files[place.file].entry.path] =
           plan.files[place.file].from == PlannedFile::From::quantized
-              ? objects[i].input_sha256
-              : stored_file(plan, packed[i], place, objects[i]).sha256;
+              ? (help != nullptr ? *help : objects[i]).input_sha256
+              : stored_file(plan, packed[i], place, objects[i], help).sha256;
+    }
+  }
   return read;
 }
 
@@ -155,6 +186,36 @@ void describe_base(const ImportPlan& plan, const std::vector<PackedObject>& pack
   manifest.lineage["base_model_relation"] = "quantized";
 }
 
+FileToStore::Fits fits(const ImportRequest& request, const PlannedFile& file) {
+  if (file.from == PlannedFile::From::written) return FileToStore::Fits::anywhere;
+  if (!request.source->random_access()) return FileToStore::Fits::whole;
+  return file.from == PlannedFile::From::quantized ? FileToStore::Fits::alone
+                                                   : FileToStore::Fits::anywhere;
+}
+
+/// A blob of the source's repository that is this object: it holds the same files at the same
+/// places, and no others.
+std::optional<StoredObject> blob_like(const Source& source, const ImportPlan& plan,
+                                      const PackedObject& packed) {
+  const auto places = [&](const PackedObject::Place& at) {
+    const PlannedFile& file = plan.files[at.file];
+    return file.from == PlannedFile::From::source ? source.blobs_of(file.entry)
+                                                  : std::vector<BlobPlace>();
+  };
+  for (const BlobPlace& blob : places(packed.files.front())) {
+    const bool is_it = blob.files == packed.files.size() &&
+                       std::all_of(packed.files.begin(), packed.files.end(), [&](const auto& at) {
+                         const auto all = places(at);
+                         return std::any_of(all.begin(), all.end(), [&](const BlobPlace& place) {
+                           return place.digest == blob.digest && place.offset == at.offset;
+                         });
+                       });
+    if (is_it)
+      return StoredObject{.key = blob.repository, .size = packed.spec.size, .etag = blob.digest};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::vector<PackedObject> pack(const ImportRequest& request, const ImportPlan& plan) {
@@ -165,9 +226,16 @@ std::vector<PackedObject> pack(const ImportRequest& request, const ImportPlan& p
       sha256 = Sha256::hex_of(*plan.compression->texts.at(file.entry.path).after);
     else if (file.from != PlannedFile::From::quantized)
       sha256 = file.entry.digests.sha256;
-    files.push_back({file.entry.path, file.size, std::move(sha256)});
+    files.push_back({file.entry.path, file.size, std::move(sha256), fits(request, file)});
   }
   return request.store->pack(release_prefix(plan.name, plan.version, request.place), files);
+}
+
+std::uint64_t stored_again(const std::vector<PackedObject>& packed) {
+  std::uint64_t bytes = 0;
+  for (const PackedObject& object : packed)
+    if (object.role != PackedObject::Role::files) bytes += object.spec.size;
+  return bytes;
 }
 
 TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan,
@@ -179,11 +247,13 @@ TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan,
     object.spec = from.spec;
     object.label = from.label;
     object.rank = from.rank;
-    const auto quantized = std::find_if(from.files.begin(), from.files.end(), [&](const auto& f) {
-      return plan.files[f.file].from == PlannedFile::From::quantized;
+    const auto quantized = std::find_if(from.pieces.begin(), from.pieces.end(), [&](const auto& p) {
+      const auto* file = std::get_if<std::size_t>(&p);
+      return file != nullptr && plan.files[*file].from == PlannedFile::From::quantized;
     });
-    if (quantized != from.files.end())
-      quantize_inside(from, plan.files[quantized->file], transforms, transfer, object);
+    if (quantized != from.pieces.end())
+      quantize_inside(from, plan.files[std::get<std::size_t>(*quantized)], transforms, transfer,
+                      object);
     else
       fill(from, plan, transfer, object);
     object.spec.metadata = object_metadata(plan, object.spec.sha256);
@@ -192,9 +262,11 @@ TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan,
       object.copy_from = file.stored;
       object.copy_part_crc64 = file.known.part_crc64;
       object.copy_part_size = file.known.part_size;
-    } else if (request.store->properties().blobs && !object.spec.sha256.empty()) {
-      object.copy_from =
-          StoredObject{.key = "", .size = object.spec.size, .etag = "sha256:" + object.spec.sha256};
+    } else if (request.store->properties().blobs) {
+      object.copy_from = blob_like(*request.source, plan, from);
+      if (!object.copy_from && !object.spec.sha256.empty())
+        object.copy_from = StoredObject{
+            .key = "", .size = object.spec.size, .etag = "sha256:" + object.spec.sha256};
     }
     if (share && object.plain()) digest_ranges(object);
     transfer.objects.push_back(std::move(object));
@@ -218,8 +290,12 @@ Manifest manifest_of(const ImportPlan& plan, const std::vector<PackedObject>& pa
   manifest.created = unix_now();
   manifest.created_by = "dray/" DRAY_VERSION;
   for (std::size_t i = 0; i < packed.size(); ++i) {
+    if (packed[i].role == PackedObject::Role::again)
+      manifest.layers.push_back(layer_of(plan, packed[i], objects[i]));
+    if (packed[i].role != PackedObject::Role::files) continue;
     for (const auto& place : packed[i].files) {
-      ManifestFile file = stored_file(plan, packed[i], place, objects[i]);
+      ManifestFile file =
+          stored_file(plan, packed[i], place, objects[i], help_of(place.file, packed, objects));
       if (!plan.compression || !plan.compression->changes(file.path))
         file.git_sha1 = plan.snapshot.find(file.path)->digests.git_sha1;
       // A copy's weights are as far from what they were as the release's.
@@ -231,6 +307,10 @@ Manifest manifest_of(const ImportPlan& plan, const std::vector<PackedObject>& pa
   }
   std::sort(manifest.files.begin(), manifest.files.end(),
             [](const ManifestFile& a, const ManifestFile& b) { return a.path < b.path; });
+  std::sort(manifest.layers.begin(), manifest.layers.end(),
+            [](const ManifestLayer& a, const ManifestLayer& b) {
+              return a.files.front().path < b.files.front().path;
+            });
   if (plan.copied) manifest.lineage = plan.copied->lineage;
   if (plan.compression) {
     describe_base(plan, packed, objects, manifest);

@@ -20,6 +20,9 @@ using Transforms = std::map<std::string, std::shared_ptr<Transform>>;  // by pat
 /// What the store makes of the plan's files, in the order of the transfer's objects.
 std::vector<PackedObject> pack(const ImportRequest& request, const ImportPlan& plan);
 
+/// Bytes of those that hold no file of their own: second forms, and help to make others.
+std::uint64_t stored_again(const std::vector<PackedObject>& packed);
+
 /// One object of the transfer for each of `packed`, in that order. Code::unsupported where a file
 /// that is quantized would share its object with others.
 TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan,

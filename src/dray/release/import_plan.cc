@@ -9,6 +9,7 @@
 #include "dray/base/error.h"
 #include "dray/base/log.h"
 #include "dray/release/import.h"
+#include "dray/release/import_objects.h"
 #include "dray/release/same_content.h"
 #include "dray/store/catalog.h"
 #include "dray/store/store_sources.h"
@@ -387,6 +388,8 @@ ImportPlan plan_import(const ImportRequest& request, Progress& progress,
   plan_files(
       request, plan,
       plan.existing ? std::vector<Manifest>() : manifests_to_copy_from(request, plan, own, stop));
+  if (!plan.existing) plan.bytes_stored_again = stored_again(pack(request, plan));
+  plan.bytes_to_store += plan.bytes_stored_again;
   estimate(*request.source, plan, stop);
   return plan;
 }

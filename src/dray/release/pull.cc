@@ -23,15 +23,15 @@ struct Present {
   std::set<std::string> stale;  // of other content: each is replaced when its new bytes are proved
 };
 
-/// Looks by size, then by hashing.
-Present look(DirStore& folder, const Manifest& manifest, const TransferOptions& options,
+/// Looks by size, then by hashing. What states no SHA-256 cannot be told to be right.
+Present look(DirStore& folder, const Snapshot& wanted, const TransferOptions& options,
              Progress& progress, const std::stop_token& stop) {
   std::vector<ObjectToRead> same_size;
   Present present;
   for (const Listed& object : folder.list("", stop)) {
-    const ManifestFile* file = manifest.find(object.key);
+    const FileEntry* file = wanted.find(object.key);
     if (file == nullptr) continue;
-    if (file->size == object.size)
+    if (file->size == object.size && !file->digests.sha256.empty())
       same_size.push_back({object.key, object.key, object.etag, object.size, 0, ""});
     else
       present.stale.insert(object.key);
@@ -40,7 +40,7 @@ Present look(DirStore& folder, const Manifest& manifest, const TransferOptions& 
   for (const auto& object : same_size) bytes += object.size;
   progress.begin("checking what is there", bytes, same_size.size());
   for (ObjectResult& found : digest_objects(folder, same_size, options, progress, stop)) {
-    if (found.sha256 == manifest.find(found.key)->sha256)
+    if (found.sha256 == wanted.find(found.key)->digests.sha256)
       present.right.push_back(std::move(found));
     else
       present.stale.insert(found.key);
@@ -48,17 +48,17 @@ Present look(DirStore& folder, const Manifest& manifest, const TransferOptions& 
   return present;
 }
 
-TransferPlan plan_of(const Manifest& manifest, const std::set<std::string>& stale) {
+TransferPlan plan_of(const Snapshot& wanted, const std::set<std::string>& stale) {
   TransferPlan plan;
-  for (const ManifestFile& file : manifest.files) {
+  for (const FileEntry& file : wanted.files) {
     ObjectPlan object;
     object.spec.key = file.path;
     object.spec.size = file.size;
-    object.spec.sha256 = file.sha256;
+    object.spec.sha256 = file.digests.sha256;
     object.label = file.path;
     object.replaces = stale.contains(file.path);
     object.segments = {SourceSegment{plan.units.size(), {0, file.size}}};
-    plan.units.push_back({file.path, file.size, {file.sha256, ""}});
+    plan.units.push_back(file);
     plan.objects.push_back(std::move(object));
   }
   return plan;
@@ -90,9 +90,10 @@ void tidy(const fs::path& folder, fs::file_time_type began) {
 
 }  // namespace
 
-PullResult pull_release(Store& store, const Manifest& manifest, std::string_view place,
-                        const fs::path& folder, const TransferOptions& options, Progress& progress,
-                        const std::stop_token& stop) {
+PullResult pull_files(Source& source, const Snapshot& wanted, const std::string& name,
+                      const std::string& version, const fs::path& folder,
+                      const TransferOptions& options, Progress& progress,
+                      const std::stop_token& stop) {
   const auto began = fs::file_time_type::clock::now();
   const fs::path root = fs::absolute(folder);
   if (fs::exists(root / ".dray" / "releases"))
@@ -104,15 +105,14 @@ PullResult pull_release(Store& store, const Manifest& manifest, std::string_view
   target.preflight(stop);
   PullResult result;
   TransferRequest request;
-  StoredSource source(store, manifest, place);
   request.source = &source;
   request.store = &target;
   request.progress = &progress;
   request.options = options;
-  Present present = look(target, manifest, options, progress, stop);
-  request.plan = plan_of(manifest, present.stale);
-  request.name = manifest.name;
-  request.version = manifest.version;
+  Present present = look(target, wanted, options, progress, stop);
+  request.plan = plan_of(wanted, present.stale);
+  request.name = name;
+  request.version = version;
   request.source_text = source.name();
   request.exclusive_prefix = false;
   request.present = std::move(present.right);
@@ -120,15 +120,25 @@ PullResult pull_release(Store& store, const Manifest& manifest, std::string_view
     ++result.kept_files;
     result.kept_bytes += kept.size;
   }
-  result.fetched_files = manifest.files.size() - result.kept_files;
-  result.fetched_bytes = manifest.total_bytes() - result.kept_bytes;
+  result.fetched_files = wanted.files.size() - result.kept_files;
+  result.fetched_bytes = wanted.total_bytes() - result.kept_bytes;
   Transfer transfer(std::move(request), stop);
-  progress.begin("transferring", manifest.total_bytes(), manifest.files.size());
+  progress.begin("transferring", wanted.total_bytes(), wanted.files.size());
   transfer.run(stop);
   transfer.finish(stop);
   tidy(root, began);
   progress.phase("done");
   return result;
+}
+
+PullResult pull_release(Store& store, const Manifest& manifest, std::string_view place,
+                        const fs::path& folder, const TransferOptions& options, Progress& progress,
+                        const std::stop_token& stop) {
+  StoredSource source(store, manifest, place);
+  Snapshot wanted = source.snapshot(stop);
+  for (FileEntry& file : wanted.files) file.digests.git_sha1.clear();  // SHA-256 says more
+  return pull_files(source, wanted, manifest.name, manifest.version, folder, options, progress,
+                    stop);
 }
 
 }  // namespace dray

@@ -3,8 +3,10 @@
 
 #include <filesystem>
 #include <stop_token>
+#include <string>
 
 #include "dray/model/manifest.h"
+#include "dray/source/source.h"
 #include "dray/store/store.h"
 #include "dray/transfer/options.h"
 #include "dray/transfer/progress.h"
@@ -22,5 +24,12 @@ struct PullResult {
 PullResult pull_release(Store& store, const Manifest& manifest, std::string_view place,
                         const std::filesystem::path& folder, const TransferOptions& options,
                         Progress& progress, const std::stop_token& stop);
+
+/// The same with what a source holds that is no release: `wanted` is its snapshot, `name` and
+/// `version` are for messages and the journal. Files that state no SHA-256 are never kept.
+PullResult pull_files(Source& source, const Snapshot& wanted, const std::string& name,
+                      const std::string& version, const std::filesystem::path& folder,
+                      const TransferOptions& options, Progress& progress,
+                      const std::stop_token& stop);
 
 }  // namespace dray

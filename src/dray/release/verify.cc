@@ -38,6 +38,23 @@ std::map<std::string, Listed> compare_listing(Store& store, const Manifest& mani
   return there;
 }
 
+/// Blobs that hold the files once more; what is missing of them is noted.
+std::vector<const ManifestLayer*> layers_there(Store& store, const Manifest& manifest,
+                                               VerifyResult& result, const std::stop_token& stop) {
+  std::vector<const ManifestLayer*> out;
+  for (const ManifestLayer& layer : manifest.layers) {
+    const auto stat = store.stat(layer.digest, stop);
+    if (stat && stat->size == layer.size) {
+      out.push_back(&layer);
+      continue;
+    }
+    result.problems.push_back(
+        {"layer " + layer.digest,
+         stat ? fmt::format("{} bytes, the manifest says {}", stat->size, layer.size) : "missing"});
+  }
+  return out;
+}
+
 constexpr std::size_t kLooksAtOnce = 16;
 
 /// What the store says of an object, against the manifest; "" if nothing speaks against it.
@@ -93,12 +110,26 @@ VerifyResult verify_release(Store& store, const Manifest& manifest, std::string_
     objects.push_back({path, object.key, object.etag, object.size, 0, ""});
     bytes += object.size;
   }
-  progress.begin("verifying", bytes, objects.size());
+  const auto layers = layers_there(store, manifest, result, stop);
   if (quick) {
+    progress.begin("verifying", bytes, objects.size());
     verify_quick(store, manifest, there, result, progress, stop);
     return result;
   }
+  for (const ManifestLayer* layer : layers) {
+    objects.push_back(
+        {"layer of " + layer->files.front().path, layer->digest, "", layer->size, 0, ""});
+    bytes += layer->size;
+  }
+  progress.begin("verifying", bytes, objects.size());
   for (const ObjectResult& found : digest_objects(store, objects, options, progress, stop)) {
+    if (found.key.starts_with("sha256:")) {
+      result.bytes += found.size;
+      if ("sha256:" + found.sha256 != found.key)
+        result.problems.push_back(
+            {"layer " + found.key, fmt::format("SHA-256 of its bytes is {}", found.sha256)});
+      continue;
+    }
     const ManifestFile& file = *manifest.find(found.key.substr(prefix.size()));
     ++result.files;
     result.bytes += found.size;

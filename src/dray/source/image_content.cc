@@ -208,18 +208,7 @@ class Lister {
     if (layer.compression != Compression::none) return pass_over(layer, what, seen);
     return tar::scan(
         layer.blob.size,
-        [&](ByteRange range) {
-          Buffer bytes(static_cast<std::size_t>(range.length));
-          http::Retrier retrier(retry_);
-          for (;;) {
-            try {
-              images_.read_blob(layer.blob.digest, layer.blob.size, range.offset, bytes, stop_);
-              return bytes;
-            } catch (const Error& error) {
-              retrier.failed(error, stop_);
-            }
-          }
-        },
+        [&](ByteRange range) { return oci::read_range(images_, layer.blob, range, retry_, stop_); },
         what);
   }
 

@@ -42,24 +42,12 @@ struct LayerStream::Impl {
     plain.resize(kPlainPiece);
   }
 
-  std::vector<std::byte> fetch(std::uint64_t offset) const {
-    std::vector<std::byte> out(static_cast<std::size_t>(std::min(kPiece, blob.size - offset)));
-    http::Retrier retrier(retry);
-    for (;;) {
-      try {
-        images.read_blob(blob.digest, blob.size, offset, out, stop);
-        return out;
-      } catch (const Error& error) {
-        retrier.failed(error, stop);
-      }
-    }
-  }
-
   void fetch_ahead() {
     if (requested == blob.size) return;
-    const std::uint64_t offset = requested;
-    requested += std::min(kPiece, blob.size - offset);
-    ahead = std::async(std::launch::async, [this, offset] { return fetch(offset); });
+    const ByteRange range{requested, std::min(kPiece, blob.size - requested)};
+    requested = range.end();
+    ahead = std::async(std::launch::async,
+                       [this, range] { return oci::read_range(images, blob, range, retry, stop); });
   }
 
   /// The next bytes of the blob; false at its end, where it is proved.
@@ -112,12 +100,12 @@ struct LayerStream::Impl {
   const std::stop_token stop;
   const std::string what;
   std::unique_ptr<Inflater> inflater;
-  std::vector<std::byte> piece, plain;
+  Buffer piece, plain;
   Bytes left;  // of `piece`, not inflated yet
   std::uint64_t requested = 0, taken = 0;
   Sha256 sha, plain_sha;
   bool over = false;
-  std::future<std::vector<std::byte>> ahead;  // last: it uses the others
+  std::future<Buffer> ahead;  // last: it uses the others
 };
 
 LayerStream::LayerStream(oci::Images& images, oci::Descriptor blob, LayerCompression compression,

@@ -183,6 +183,17 @@ std::unique_ptr<OrderedReader> OciSource::open_ordered(const std::vector<FileEnt
   return std::make_unique<Reader>(*this, files, stop);
 }
 
+/// Raw files only: their own digest names the blob. Nobody vouches for what a layer of others
+/// holds.
+std::vector<BlobPlace> OciSource::blobs_of(const FileEntry& file) const {
+  constexpr std::string_view kScheme = "oci://";
+  const auto place = places_.find(file.path);
+  if (place == places_.end() || !options_.uri.starts_with(kScheme)) return {};
+  const Layer& layer = layers_[place->second.layer];
+  if (layer.compression || layer.blob.digest != "sha256:" + file.digests.sha256) return {};
+  return {{options_.uri.substr(kScheme.size()), layer.blob.digest, 0, 1}};
+}
+
 std::string OciSource::name() const { return options_.uri + ":" + options_.reference; }
 
 }  // namespace dray

@@ -40,6 +40,7 @@ class OciSource final : public Source {
   bool random_access() const override { return !in_order_; }
   std::unique_ptr<OrderedReader> open_ordered(const std::vector<FileEntry>& files,
                                               const std::stop_token& stop) override;
+  std::vector<BlobPlace> blobs_of(const FileEntry& file) const override;
   std::string name() const override;
 
   /// A blob that files lie in.

@@ -27,6 +27,14 @@ class OrderedReader {
   virtual void read(MutableBytes out) = 0;
 };
 
+/// A blob of a registry of images in which a file lies.
+struct BlobPlace {
+  std::string repository;    // "host/name"
+  std::string digest;        // of the blob
+  std::uint64_t offset = 0;  // of the file's first byte
+  std::size_t files = 1;     // of the source that lie in it
+};
+
 /// Thread-safe. Constructors do no I/O.
 class Source {
  public:
@@ -45,6 +53,10 @@ class Source {
   /// is false.
   virtual std::unique_ptr<OrderedReader> open_ordered(const std::vector<FileEntry>& files,
                                                       const std::stop_token& stop);
+  /// Where a registry of images holds the file, after snapshot(): blobs whose content dray or the
+  /// file's own digest vouches for, so that another repository of the registry can have them
+  /// without a byte moved. None for other sources.
+  virtual std::vector<BlobPlace> blobs_of(const FileEntry&) const { return {}; }
   /// For progress and errors: "hf://org/name".
   virtual std::string name() const = 0;
 };

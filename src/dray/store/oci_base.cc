@@ -151,6 +151,7 @@ void copy_base_blob(oci::Images& from, const oci::Descriptor& blob, oci::Client&
     return;
   http::Retrier retrier({});
   for (;;) {
+    oci::UploadSession session = to.begin_upload(stop);
     try {
       std::vector<std::byte> piece(kPiece);
       std::uint64_t read = 0;
@@ -170,7 +171,6 @@ void copy_base_blob(oci::Images& from, const oci::Descriptor& blob, oci::Client&
             return size;
           },
           blob.size};
-      oci::UploadSession session = to.begin_upload(stop);
       to.patch_stream(session, body, stop);
       to.finish_upload(session, blob.digest, blob.size, {}, stop);
       return;

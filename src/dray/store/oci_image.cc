@@ -135,6 +135,15 @@ std::vector<ModelBlob> blobs_of(const Manifest& release) {
   return out;
 }
 
+std::vector<ModelBlob> layers_of(const Manifest& release) {
+  std::vector<ModelBlob> out;
+  for (const auto& layer : release.layers) {
+    out.push_back({layer.digest, layer.size, {}});
+    for (const auto& place : layer.files) out.back().files.push_back(release.find(place.path));
+  }
+  return out;
+}
+
 BuiltImage modelcar_image(const Manifest& release, const std::vector<ModelBlob>& blobs,
                           const BaseImage& base) {
   oci::Config config = base.config;
@@ -186,9 +195,14 @@ BuiltImage modelpack_image(const Manifest& release, const std::vector<ModelBlob>
   return out;
 }
 
-ImageText image_index(const Manifest& release, const std::vector<oci::Descriptor>& manifests) {
+ImageText image_index(const Manifest& release, std::vector<oci::Descriptor> manifests,
+                      const ImageText* artifact) {
   oci::Index index;
-  index.manifests = manifests;
+  index.manifests = std::move(manifests);
+  if (artifact != nullptr) {
+    index.manifests.push_back(artifact->descriptor);
+    index.manifests.back().platform = {.os = "unknown", .architecture = "unknown", .variant = ""};
+  }
   index.annotations = annotations_of(release);
   return text_of(index.media_type, oci::to_json_text(index));
 }

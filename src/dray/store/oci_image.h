@@ -41,6 +41,8 @@ struct ModelBlob {
 /// The blobs that the manifest's files lie in, in bytewise order of each one's first path. Sizes
 /// are left 0. Code::internal for a file that lies in none.
 std::vector<ModelBlob> blobs_of(const Manifest& release);
+/// The manifest's layers: blobs that hold the files once more.
+std::vector<ModelBlob> layers_of(const Manifest& release);
 
 /// An image that KServe serves as modelcar, native volume or by fetching (kserve
 /// docs/samples/storage/oci-*): `models/` in uncompressed layers on top of the base's. No entry
@@ -53,8 +55,10 @@ BuiltImage modelcar_image(const Manifest& release, const std::vector<ModelBlob>&
 /// layers.
 BuiltImage modelpack_image(const Manifest& release, const std::vector<ModelBlob>& blobs);
 
-/// An index over images of several platforms, or of a modelcar and an artifact.
-ImageText image_index(const Manifest& release, const std::vector<oci::Descriptor>& manifests);
+/// An index over images of several platforms, and the same model as an artifact. That has platform
+/// unknown/unknown, as OLOT does it: who runs images passes over such entries.
+ImageText image_index(const Manifest& release, std::vector<oci::Descriptor> manifests,
+                      const ImageText* artifact = nullptr);
 
 /// The release's record as an artifact that refers to the image.
 inline constexpr std::string_view kRecordType = "application/vnd.dray.release.v1+json";

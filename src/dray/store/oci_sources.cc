@@ -9,22 +9,27 @@
 
 namespace dray {
 
+std::string wanted_of(const oci::Reference& reference) {
+  if (!reference.digest.empty()) return reference.digest;
+  return reference.tag.empty() ? "latest" : reference.tag;
+}
+
+std::unique_ptr<Source> plain_image_source(std::shared_ptr<OciStore> store,
+                                           const oci::Reference& reference) {
+  OciSourceOptions options;
+  options.images = store->images();
+  options.uri = store->properties().uri;
+  options.reference = wanted_of(reference);
+  options.default_name = reference.last_part();
+  return std::make_unique<OciSource>(std::move(options));
+}
+
 std::unique_ptr<Source> image_source(std::shared_ptr<OciStore> store,
                                      const oci::Reference& reference) {
-  const std::string wanted = !reference.digest.empty() ? reference.digest
-                             : !reference.tag.empty()  ? reference.tag
-                                                       : "latest";
-  const auto look = [wanted](Store& in, const std::stop_token& stop) {
+  const auto look = [wanted = wanted_of(reference)](Store& in, const std::stop_token& stop) {
     return static_cast<OciStore&>(in).release_of(wanted, stop);
   };
-  const auto otherwise = [store, reference, wanted]() -> std::unique_ptr<Source> {
-    OciSourceOptions options;
-    options.images = store->images();
-    options.uri = store->properties().uri;
-    options.reference = wanted;
-    options.default_name = reference.last_part();
-    return std::make_unique<OciSource>(std::move(options));
-  };
+  const auto otherwise = [store, reference] { return plain_image_source(store, reference); };
   const std::string place = store->place();
   return std::make_unique<ReleaseSource>(store, reference.text(), look, place, otherwise);
 }

@@ -16,6 +16,12 @@ namespace dray {
 std::unique_ptr<Source> image_source(std::shared_ptr<OciStore> store,
                                      const oci::Reference& reference);
 
+/// The same by what is in it, whoever made it.
+std::unique_ptr<Source> plain_image_source(std::shared_ptr<OciStore> store,
+                                           const oci::Reference& reference);
+/// The digest or tag that a reference names within its repository.
+std::string wanted_of(const oci::Reference& reference);
+
 /// An image of a folder in the OCI image layout: "oci:DIR" or "oci:DIR:NAME".
 std::unique_ptr<Source> layout_source(const std::string& text);
 

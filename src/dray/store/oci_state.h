@@ -19,8 +19,9 @@ namespace dray {
 /// Keys of releases' manifests (".dray/releases/{name}/{version}.json") are tags: a tag and the
 /// record that refers to what it points to make a release exist. To create such a key is to put
 /// the record beside the image that the manifest names, then the tag; to remove it is to take the
-/// tag away. Everything else (journals, claims) has no place in a registry and lies in another
-/// store. Thread-safe.
+/// tag away. An artifact within the image's index has the tag "{version}-modelpack", too, which
+/// comes before and goes after. Everything else (journals, claims) has no place in a registry and
+/// lies in another store. Thread-safe.
 class OciState final : public StateStore {
  public:
   OciState(std::shared_ptr<oci::Client> client, std::shared_ptr<Store> beside);
@@ -38,12 +39,20 @@ class OciState final : public StateStore {
   std::vector<std::string> list_names(const std::string& prefix, const std::stop_token& stop);
 
  private:
-  struct Record {
-    std::string name, version, text;
+  /// What the registry tells of a record without handing it out.
+  struct Named {
+    std::string name, version;
+    oci::Descriptor artifact;
   };
-  /// What the tag is the release of; nullopt for images that dray did not make.
-  std::optional<Record> record_of(const std::string& reference, const std::stop_token& stop);
-  std::vector<Record> records(const std::stop_token& stop);
+  /// Records that refer to what the tag or digest leads to, of a tag those of its version.
+  std::vector<Named> named(const std::string& reference, const std::stop_token& stop);
+  /// One for each tag that is a release, with the key of its manifest; sorted by it.
+  std::map<std::string, Named> releases(const std::stop_token& stop);
+  std::optional<std::string> read(const Named& named, const std::stop_token& stop);
+  void check_artifact_tag(const std::string& tag, const std::string& digest,
+                          const std::stop_token& stop);
+  void put_artifact_tag(const std::string& tag, const std::string& digest,
+                        const std::stop_token& stop);
   std::string beside_key(const std::string& key) const;
 
   const std::shared_ptr<oci::Client> client_;

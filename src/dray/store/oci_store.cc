@@ -23,6 +23,18 @@ StoreProperties properties_of(const oci::Client& client) {
   return out;
 }
 
+const char* name_of(ImageFormat format) {
+  switch (format) {
+    case ImageFormat::modelcar:
+      return "modelcar";
+    case ImageFormat::modelpack:
+      return "modelpack";
+    case ImageFormat::both:
+      return "both";
+  }
+  return "";
+}
+
 bool is_digest(const std::string& key) { return key.starts_with("sha256:"); }
 
 const std::string& blob_of(const ManifestFile& file) {
@@ -40,7 +52,7 @@ OciStore::OciStore(OciStoreOptions options)
 void OciStore::preflight(const std::stop_token& stop) {
   options_.state->preflight(stop);
   client_->check_access(stop);
-  if (options_.format == ImageFormat::modelcar) base(stop);
+  if (options_.format != ImageFormat::modelpack) base(stop);
 }
 
 const BaseChoice& OciStore::base(const std::stop_token& stop) {
@@ -61,6 +73,7 @@ const BaseChoice& OciStore::base(const std::stop_token& stop) {
 std::vector<PackedObject> OciStore::pack(const std::string& prefix,
                                          const std::vector<FileToStore>& files) const {
   if (options_.format == ImageFormat::modelpack) return pack_modelpack(prefix, files);
+  if (options_.format == ImageFormat::both) return pack_both(prefix, files, options_.layers);
   return pack_modelcar(prefix, files, options_.layers);
 }
 
@@ -79,50 +92,60 @@ std::uint64_t OciStore::size_of(const std::string& digest, const std::stop_token
   return sizes_[digest] = *size;
 }
 
-void OciStore::seal(Manifest& manifest, const std::stop_token& stop) {
-  std::vector<ModelBlob> blobs = blobs_of(manifest);
+void OciStore::find_sizes(std::vector<ModelBlob>& blobs, const std::stop_token& stop) {
   parallel_for(blobs.size(), kLooksAtOnce, stop, [&](std::size_t i, const std::stop_token& token) {
     blobs[i].size = size_of(blobs[i].digest, token);
   });
-  Json image = {{"format", options_.format == ImageFormat::modelcar ? "modelcar" : "modelpack"}};
-  const ImageText top = options_.format == ImageFormat::modelcar
-                            ? seal_modelcar(manifest, blobs, image, stop)
-                            : seal_modelpack(manifest, blobs, stop);
-  client_->put_manifest(top.descriptor.digest, top.descriptor.media_type, top.text, stop);
+}
+
+void OciStore::seal(Manifest& manifest, const std::stop_token& stop) {
+  const bool both = options_.format == ImageFormat::both;
+  std::vector<ModelBlob> blobs = blobs_of(manifest);
+  std::vector<ModelBlob> layers = both ? layers_of(manifest) : blobs;
+  find_sizes(blobs, stop);
+  find_sizes(layers, stop);
+  Json image = {{"format", name_of(options_.format)}};
+  std::optional<ImageText> artifact;
+  std::vector<ImageText> modelcars;
+  if (options_.format != ImageFormat::modelcar)
+    artifact = push(modelpack_image(manifest, blobs), stop);
+  if (options_.format != ImageFormat::modelpack)
+    modelcars = seal_modelcars(manifest, layers, image, stop);
+  if (both) image["modelpack"] = artifact->descriptor.digest;
+  if (both || modelcars.size() > 1) {
+    std::vector<oci::Descriptor> entries;
+    for (const ImageText& modelcar : modelcars) entries.push_back(modelcar.descriptor);
+    const ImageText index =
+        image_index(manifest, std::move(entries), artifact ? &*artifact : nullptr);
+    client_->put_manifest(index.descriptor.digest, index.descriptor.media_type, index.text, stop);
+    image["digest"] = index.descriptor.digest;
+  } else {
+    image["digest"] = (artifact ? *artifact : modelcars.front()).descriptor.digest;
+  }
   failpoint("oci.image-put");
-  image["digest"] = top.descriptor.digest;
   manifest.image = std::move(image);
 }
 
-oci::Descriptor OciStore::push(const BuiltImage& image, const std::stop_token& stop) {
+ImageText OciStore::push(BuiltImage image, const std::stop_token& stop) {
   client_->put_blob(image.config.descriptor.digest, as_bytes(image.config.text), stop);
   client_->put_manifest(image.manifest.descriptor.digest, image.manifest.descriptor.media_type,
                         image.manifest.text, stop);
-  return image.manifest.descriptor;
+  return std::move(image.manifest);
 }
 
-ImageText OciStore::seal_modelcar(const Manifest& release, const std::vector<ModelBlob>& blobs,
-                                  Json& image, const std::stop_token& stop) {
+std::vector<ImageText> OciStore::seal_modelcars(const Manifest& release,
+                                                const std::vector<ModelBlob>& blobs, Json& image,
+                                                const std::stop_token& stop) {
   const BaseChoice& on = base(stop);
-  std::vector<oci::Descriptor> manifests;
-  ImageText only;
+  std::vector<ImageText> out;
   image["platforms"] = Json::array();
   for (const BaseImage& platform : on.platforms) {
     for (const auto& layer : platform.layers) copy_base_blob(*on.images, layer, *client_, stop);
-    BuiltImage built = modelcar_image(release, blobs, platform);
-    manifests.push_back(push(built, stop));
-    only = std::move(built.manifest);
+    out.push_back(push(modelcar_image(release, blobs, platform), stop));
     image["platforms"].push_back(platform.platform.text());
     if (!platform.name.empty()) image["base"] = platform.name + "@" + platform.digest;
   }
-  return manifests.size() == 1 ? only : image_index(release, manifests);
-}
-
-ImageText OciStore::seal_modelpack(const Manifest& release, const std::vector<ModelBlob>& blobs,
-                                   const std::stop_token& stop) {
-  BuiltImage built = modelpack_image(release, blobs);
-  client_->put_blob(built.config.descriptor.digest, as_bytes(built.config.text), stop);
-  return std::move(built.manifest);
+  return out;
 }
 
 PartLayout OciStore::layout(std::uint64_t object_size) const {
@@ -150,8 +173,11 @@ StoredObject OciStore::create(const ObjectSpec& spec, Bytes bytes, const std::st
 
 std::optional<StoredObject> OciStore::copy(const StoredObject& from, const ObjectSpec& spec,
                                            const std::stop_token& stop) {
-  const bool there = client_->blob_size(from.etag, stop) == spec.size ||
-                     (!from.key.empty() && client_->mount(from.etag, from.key, stop));
+  bool there = client_->blob_size(from.etag, stop) == spec.size;
+  const std::string registry = client_->reference().host + "/";
+  if (!there && from.key.starts_with(registry))
+    there = client_->mount(from.etag, from.key.substr(registry.size()), stop) &&
+            client_->blob_size(from.etag, stop) == spec.size;
   if (!there) return std::nullopt;
   return StoredObject{spec.key, spec.size, from.etag, std::nullopt, {}};
 }
@@ -167,16 +193,20 @@ std::shared_ptr<const Manifest> OciStore::release_at(const std::string& key,
                                                      const std::stop_token& stop) {
   const auto release = release_of_key(key, options_.place);
   if (!release) return nullptr;
-  const std::string prefix = release_prefix(release->first, release->second, options_.place);
+  return release_of_record(manifest_key(release->first, release->second), stop);
+}
+
+std::shared_ptr<const Manifest> OciStore::release_of_record(const std::string& key,
+                                                            const std::stop_token& stop) {
   {
     const std::lock_guard lock(mutex_);
-    if (const auto known = releases_.find(prefix); known != releases_.end()) return known->second;
+    if (const auto known = releases_.find(key); known != releases_.end()) return known->second;
   }
-  const auto text = state_.get(manifest_key(release->first, release->second), stop);
+  const auto text = state_.get(key, stop);
   if (!text) return nullptr;
-  auto manifest = std::make_shared<const Manifest>(parse_manifest(*text, "record of " + prefix));
+  auto manifest = std::make_shared<const Manifest>(parse_manifest(*text, key));
   const std::lock_guard lock(mutex_);
-  return releases_[prefix] = std::move(manifest);
+  return releases_[key] = std::move(manifest);
 }
 
 std::optional<StoredObject> OciStore::stat(const std::string& key, const std::stop_token& stop) {
@@ -200,8 +230,7 @@ std::vector<Listed> OciStore::list(const std::string& prefix, const std::stop_to
     releases.push_back(std::move(one));
   } else if (place_root(options_.place).starts_with(prefix)) {
     for (const auto& item : state_.list(std::string(kStateRoot) + "releases/", stop))
-      if (auto text = state_.get(item.key, stop))
-        releases.push_back(std::make_shared<const Manifest>(parse_manifest(*text, item.key)));
+      if (auto release = release_of_record(item.key, stop)) releases.push_back(std::move(release));
   }
   for (const auto& release : releases) {
     const std::vector<ModelBlob> blobs = blobs_of(*release);
@@ -227,6 +256,10 @@ std::vector<std::string> OciStore::list_names(const std::string& prefix,
 
 void OciStore::read(const std::string& key, const std::string& etag, std::uint64_t offset,
                     MutableBytes out, const std::stop_token& stop) {
+  if (is_digest(key)) {
+    client_->read_blob(key, size_of(key, stop), offset, out, stop);
+    return;
+  }
   const auto release = release_at(key, stop);
   const std::string prefix =
       release ? release_prefix(release->name, release->version, options_.place) : "";

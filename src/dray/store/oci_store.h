@@ -21,6 +21,7 @@ namespace dray {
 enum class ImageFormat {
   modelcar,   // an image that KServe serves
   modelpack,  // a CNCF ModelPack artifact of raw files
+  both,       // one index of the two
 };
 
 struct OciStoreOptions {
@@ -46,6 +47,7 @@ class OciStore final : public Store {
   /// did not make.
   std::optional<Manifest> release_of(const std::string& reference, const std::stop_token& stop);
   std::shared_ptr<oci::Images> images() const { return client_; }
+  oci::Client& client() { return *client_; }
   const std::string& place() const { return options_.place; }
 
   const StoreProperties& properties() const override { return properties_; }
@@ -61,7 +63,7 @@ class OciStore final : public Store {
   StoredObject create(const ObjectSpec& spec, Bytes bytes, const std::string& sha256,
                       const std::stop_token& stop) override;
   /// Of a blob with this digest (its ETag): there already, or mounted from the repository that is
-  /// its key.
+  /// its key ("host/name"), where that is one of the same registry.
   std::optional<StoredObject> copy(const StoredObject& from, const ObjectSpec& spec,
                                    const std::stop_token& stop) override;
   std::optional<StoredObject> stat(const std::string& key, const std::stop_token& stop) override;
@@ -81,13 +83,17 @@ class OciStore final : public Store {
 
  private:
   std::shared_ptr<const Manifest> release_at(const std::string& key, const std::stop_token& stop);
+  std::shared_ptr<const Manifest> release_of_record(const std::string& key,
+                                                    const std::stop_token& stop);
   const BaseChoice& base(const std::stop_token& stop);
   std::uint64_t size_of(const std::string& digest, const std::stop_token& stop);
-  ImageText seal_modelcar(const Manifest& release, const std::vector<ModelBlob>& blobs, Json& image,
-                          const std::stop_token& stop);
+  std::vector<ImageText> seal_modelcars(const Manifest& release,
+                                        const std::vector<ModelBlob>& blobs, Json& image,
+                                        const std::stop_token& stop);
   ImageText seal_modelpack(const Manifest& release, const std::vector<ModelBlob>& blobs,
                            const std::stop_token& stop);
-  oci::Descriptor push(const BuiltImage& image, const std::stop_token& stop);
+  ImageText push(BuiltImage image, const std::stop_token& stop);
+  void find_sizes(std::vector<ModelBlob>& blobs, const std::stop_token& stop);
 
   const OciStoreOptions options_;
   const std::shared_ptr<oci::Client> client_;
@@ -98,7 +104,7 @@ class OciStore final : public Store {
   std::mutex mutex_;
   std::optional<BaseChoice> base_;
   std::map<std::string, std::uint64_t> sizes_;                       // of blobs, by digest
-  std::map<std::string, std::shared_ptr<const Manifest>> releases_;  // by prefix of their keys
+  std::map<std::string, std::shared_ptr<const Manifest>> releases_;  // by key of their manifest
 };
 
 }  // namespace dray

@@ -87,8 +87,9 @@ PutPart OciUpload::put(std::uint64_t index, Bytes bytes, std::uint64_t crc64,
     // What was held beyond the last whole part is not sent again.
     if (held_ < range.end())
       send(bytes.subspan(static_cast<std::size_t>(held_ - range.offset)), stop);
-    if (range.end() == layout_.object_size) end_stream();
+    if (range.end() == layout_.object_size) end_stream(stop);
   } catch (const Error& error) {
+    if (error.code() == Code::cancelled) throw;  // what is open stays so, for pause()
     recover(error, bytes.size(), stop);
     if (held_ < range.end()) throw Rewind(held_);
   }
@@ -174,15 +175,31 @@ std::size_t OciUpload::give(MutableBytes out) {
 }
 
 /// The body is complete: waits for what the registry says to it.
-void OciUpload::end_stream() {
+void OciUpload::end_stream(const std::stop_token& stop) {
   if (!sender_.joinable()) return;
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     body_over_ = true;
     cv_.notify_all();
+    if (!cv_.wait(lock, stop, [&] { return answered_; })) throw Error(Code::cancelled, "stopped");
   }
   sender_.join();
   if (failed_) throw Error(*failed_);
+}
+
+void OciUpload::cut_stream() {
+  if (!sender_.joinable()) return;
+  sender_.request_stop();
+  sender_.join();
+}
+
+void OciUpload::pause(const std::stop_token& stop) {
+  try {
+    end_stream(stop);
+  } catch (const Error& error) {
+    debug("{}: not ended in order: {}", spec_.key, error.what());
+  }
+  cut_stream();
 }
 
 /// Most bytes of one request, 0 = no limit.
@@ -203,10 +220,7 @@ bool OciUpload::lower_chunk(std::uint64_t attempted) {
 /// Finds out what the registry holds: `held_`, from where on to send again. Throws where that would
 /// not help.
 void OciUpload::recover(const Error& error, std::size_t attempted, const std::stop_token& stop) {
-  if (sender_.joinable()) {
-    sender_.request_stop();
-    sender_.join();
-  }
+  cut_stream();
   const bool too_long = error.http_status() == 413 && lower_chunk(attempted);
   if (too_long && traits_->chunk.exchange(own_chunk_) != own_chunk_)
     info("{} refuses long requests: sending chunks of {}", client_->name(), human_size(own_chunk_));
@@ -236,10 +250,7 @@ StoredObject OciUpload::commit(const std::vector<PutPart>&, const std::string& s
 }
 
 void OciUpload::abandon() noexcept {
-  if (sender_.joinable()) {
-    sender_.request_stop();
-    sender_.join();
-  }
+  cut_stream();
   try {
     client_->cancel_upload(session(), {});
   } catch (...) {

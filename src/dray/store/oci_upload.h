@@ -42,6 +42,9 @@ class OciUpload final : public Upload {
               const std::stop_token& stop) override;
   StoredObject commit(const std::vector<PutPart>& parts, const std::string& sha256,
                       const std::stop_token& stop) override;
+  /// Ends the PATCH that is open and waits for the answer: a registry may forget the bytes of one
+  /// that is cut.
+  void pause(const std::stop_token& stop) override;
   void abandon() noexcept override;
 
  private:
@@ -53,7 +56,8 @@ class OciUpload final : public Upload {
   void send_streamed(Bytes bytes, const std::stop_token& stop);
   void begin_stream();
   std::size_t give(MutableBytes out);
-  void end_stream();
+  void end_stream(const std::stop_token& stop);
+  void cut_stream();
   std::uint64_t chunk() const;
   void recover(const Error& error, std::size_t attempted, const std::stop_token& stop);
   bool lower_chunk(std::uint64_t attempted);

@@ -122,8 +122,9 @@ oci::ClientOptions oci_client(const oci::Reference& reference, const StoreOption
 ImageFormat format_of(const std::string& name) {
   if (name.empty() || name == "modelcar") return ImageFormat::modelcar;
   if (name == "modelpack") return ImageFormat::modelpack;
+  if (name == "both") return ImageFormat::both;
   throw Error(Code::usage, fmt::format("there is no image format '{}'", name))
-      .hint("modelcar, which KServe serves, or modelpack");
+      .hint("modelcar, which KServe serves, modelpack, or both");
 }
 
 std::unique_ptr<Store> open_oci(std::string_view text, const StoreOptions& options) {

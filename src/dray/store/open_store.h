@@ -41,7 +41,7 @@ struct OciAccess {
   std::string user, password_file;  // "" = credentials that podman, docker or oras have stored
   std::string ca_file;              // PEM
   bool verify_tls = true;
-  std::string format;  // "modelcar" ("" too), "modelpack"
+  std::string format;  // "modelcar" ("" too), "modelpack", "both"
   std::string base;    // of modelcars; "" = kDefaultBase
   std::vector<std::string> architectures;
   std::optional<std::uint64_t> most_layers;

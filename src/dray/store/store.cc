@@ -62,6 +62,8 @@ std::optional<PutPart> Upload::put_copy(std::uint64_t, const StoredRange&, Bytes
   return std::nullopt;
 }
 
+void Upload::pause(const std::stop_token&) {}
+
 PackedObject file_object(const std::string& prefix, const std::vector<FileToStore>& files,
                          std::size_t index) {
   const FileToStore& file = files[index];

@@ -132,6 +132,10 @@ class Upload {
   /// Settles lost replies by reading back.
   virtual StoredObject commit(const std::vector<PutPart>& parts, const std::string& sha256,
                               const std::stop_token& stop) = 0;
+  /// Brings what was sent into a state that a later process can take up, where something is under
+  /// way that a cut would undo; called before id() is saved for good, when nothing is put any more.
+  /// No bytes are sent. Gives up when `stop` is requested. Nothing can be put after it.
+  virtual void pause(const std::stop_token& stop);
   /// Removes what was sent. Idempotent; failures are logged (gc finds the rest).
   virtual void abandon() noexcept = 0;
 };
@@ -152,12 +156,23 @@ struct FileToStore {
   std::string path;
   std::uint64_t size = 0;
   std::string sha256;  // where known beforehand, else ""
+  /// Which objects can be made of it at once.
+  enum class Fits {
+    anywhere,  // any
+    alone,     // such as have no other file in them: it is made on the way
+    whole,     // such as are the file: its source gives bytes only in order
+  } fits = Fits::anywhere;
+};
+
+/// All of another object of the release, of a lower rank: its index.
+struct WholeObject {
+  std::size_t object = 0;
 };
 
 /// One object of a release and the files that it is made of.
 struct PackedObject {
-  /// Bytes that are known, or all of a file: its index in what was packed.
-  using Piece = std::variant<std::shared_ptr<const Buffer>, std::size_t>;
+  /// Bytes that are known, all of a file (its index in what was packed), or another object.
+  using Piece = std::variant<std::shared_ptr<const Buffer>, std::size_t, WholeObject>;
   struct Place {
     std::size_t file = 0;
     std::uint64_t offset = 0;  // in the object
@@ -167,6 +182,11 @@ struct PackedObject {
   std::vector<Piece> pieces;  // in order, without gaps
   std::vector<Place> files;   // in order
   int rank = 0;               // visible only after all of lower ranks
+  enum class Role {
+    files,  // holds the files; each lies in one such object
+    again,  // a second form of files that others hold
+    help,   // only others are made of it, and nothing names it afterwards
+  } role = Role::files;
   /// The file is the object.
   bool is_file() const { return pieces.size() == 1 && pieces.front().index() == 1; }
 };
@@ -183,7 +203,7 @@ struct StoreProperties {
   bool local_disk = false;   // bytes written here are on this machine's disk
   bool server_copy = false;  // copy() moves no bytes through this process
   /// Objects are blobs, named by their digests (which are their ETags) and nothing else: list()
-  /// shows the files of published releases only, stat() takes digests too.
+  /// shows the files of published releases only, stat() and read() take digests too.
   bool blobs = false;
 };
 
@@ -202,7 +222,8 @@ class Store {
   /// and config last. By default each file is one object.
   virtual std::vector<PackedObject> pack(const std::string& prefix,
                                          const std::vector<FileToStore>& files) const;
-  /// All objects of the release are there. Completes `manifest` by what the store makes around them
+  /// All objects of the release are there; those of Role::again are the manifest's layers.
+  /// Completes `manifest` by what the store makes around them
   /// and checks that nothing is missing; after it the manifest may be published.
   virtual void seal(Manifest& manifest, const std::stop_token& stop);
 

@@ -101,7 +101,7 @@ ReleaseSource::ReleaseSource(std::shared_ptr<Store> store, Reference reference,
             if (exact) return find_manifest(in, reference.name, reference.version, stop);
             return resolve_release(in, reference, stop);
           },
-          place, std::move(otherwise)) {}
+          place, otherwise) {}  // not moved: whether there is one is asked above, maybe later
 
 ReleaseSource::ReleaseSource(std::shared_ptr<Store> store, std::string name, Look look,
                              std::string_view place, Otherwise otherwise)
@@ -123,8 +123,39 @@ std::unique_ptr<Source> ReleaseSource::find(const std::stop_token& stop) {
   return std::make_unique<StoredSource>(*store_, *manifest_, place_);
 }
 
+namespace {
+
+/// By path: the blobs that hold each file, as it is and within layers.
+std::map<std::string, std::vector<BlobPlace>, std::less<>> blob_places(
+    const Manifest& release, const std::string& repository) {
+  std::map<std::string, std::size_t> files;  // how many lie in each blob
+  for (const auto& file : release.files) ++files[file.blob.empty() ? file.etag : file.blob];
+  std::map<std::string, std::vector<BlobPlace>, std::less<>> out;
+  for (const auto& file : release.files) {
+    const std::string& digest = file.blob.empty() ? file.etag : file.blob;
+    // Of equal files each is all of the blob.
+    const std::size_t in_it = file.blob.empty() ? 1 : files[digest];
+    out[file.path].push_back({repository, digest, file.blob_offset, in_it});
+  }
+  for (const auto& layer : release.layers)
+    for (const auto& place : layer.files)
+      out[place.path].push_back({repository, layer.digest, place.offset, layer.files.size()});
+  return out;
+}
+
+}  // namespace
+
+std::vector<BlobPlace> ReleaseSource::blobs_of(const FileEntry& file) const {
+  if (!manifest_) return found_ ? found_->blobs_of(file) : std::vector<BlobPlace>();
+  const auto found = blobs_.find(file.path);
+  return found == blobs_.end() ? std::vector<BlobPlace>() : found->second;
+}
+
 Snapshot ReleaseSource::snapshot(const std::stop_token& stop) {
   found_ = find(stop);
+  const StoreProperties& store = store_->properties();
+  if (manifest_ && store.blobs)
+    blobs_ = blob_places(*manifest_, store.uri.substr(store.uri.find("://") + 3));
   Snapshot out = found_->snapshot(stop);
   if (manifest_) out.origin = manifest_->origin;
   return out;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +47,7 @@ class ReleaseSource : public Source {
                                               const std::stop_token& stop) override {
     return found_->open_ordered(files, stop);
   }
+  std::vector<BlobPlace> blobs_of(const FileEntry& file) const override;
   std::string name() const override;
 
  private:
@@ -58,6 +60,7 @@ class ReleaseSource : public Source {
   const Otherwise otherwise_;
   std::optional<Manifest> manifest_;  // this and the next are set by snapshot()
   std::unique_ptr<Source> found_;
+  std::map<std::string, std::vector<BlobPlace>, std::less<>> blobs_;  // by path
 };
 
 /// All objects of the store, which is a plain prefix without records of dray. No digest is stated,

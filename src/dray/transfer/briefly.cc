@@ -1,6 +1,5 @@
 #include "dray/transfer/briefly.h"
 
-#include <chrono>
 #include <thread>
 
 #include "dray/base/error.h"
@@ -9,20 +8,14 @@
 
 namespace dray {
 
-namespace {
-
-constexpr std::chrono::milliseconds kPatience{1500};
-
-}  // namespace
-
-bool briefly(std::string_view what,
-             const std::function<void(const std::stop_token&)>& work) noexcept {
+bool briefly(std::string_view what, const std::function<void(const std::stop_token&)>& work,
+             std::chrono::milliseconds patience) noexcept {
   try {
-    std::stop_source patience;
+    std::stop_source enough;
     const std::jthread timer([&](const std::stop_token& over) {
-      if (wait_for(over, kPatience)) patience.request_stop();
+      if (wait_for(over, patience)) enough.request_stop();
     });
-    work(patience.get_token());
+    work(enough.get_token());
     return true;
   } catch (...) {
     debug("could not {}: {}", what, current_error().what());

@@ -41,6 +41,8 @@ std::vector<ObjectResult> Engine::run(const TransferPlan& plan,
   return impl_->run(plan, known, stop);
 }
 
+void Engine::pause(const std::stop_token& stop) { impl_->pause(stop); }
+
 std::vector<JournalObject> Engine::state() const { return impl_->state(); }
 
 Engine::Impl::Impl(Source& source, Store& store, const TransferOptions& options, Progress& progress)
@@ -82,9 +84,9 @@ void Engine::Impl::start_workers(std::vector<std::jthread>& workers) {
     for (int i = 0; i < count; ++i)
       workers.emplace_back([this, work] { guarded([this, work] { (this->*work)(); }); });
   };
-  if (ordered_)
-    start(1, &Impl::feed_in_order);
-  else
+  const auto is_fed = [](const auto& object) { return object->fed; };
+  if (ordered_) start(1, &Impl::feed_in_order);
+  if (!std::all_of(objects_.begin(), objects_.end(), is_fed))
     start(fetch_slots_, &Impl::fetch_worker);
   start(std::max(1, options_.uploads), &Impl::put_worker);
   const auto copies = std::count_if(plan_->objects.begin(), plan_->objects.end(),
@@ -155,6 +157,17 @@ void Engine::Impl::share_memory(const TransferPlan& plan) {
   pool_ = BufferPool(left - outputs * output);
 }
 
+namespace {
+
+bool reads_objects(const TransferPlan& plan, const ObjectPlan& object) {
+  return std::any_of(object.segments.begin(), object.segments.end(), [&](const Segment& segment) {
+    const auto* source = std::get_if<SourceSegment>(&segment);
+    return source != nullptr && plan.made.contains(source->unit);
+  });
+}
+
+}  // namespace
+
 void Engine::Impl::prepare(const TransferPlan& plan, const std::vector<JournalObject>& known) {
   Lock lock(mutex_);
   plan_ = &plan;
@@ -165,7 +178,8 @@ void Engine::Impl::prepare(const TransferPlan& plan, const std::vector<JournalOb
     objects_.push_back(std::make_unique<ObjectRun>(
         plan, object, layout_for(object.spec, store_.layout(object.spec.size))));
     ObjectRun& run = *objects_.back();
-    run.by_parts = ordered_;
+    run.from_store = reads_objects(plan, object);
+    run.fed = run.by_parts = ordered_ && !run.from_store;
     if (object.transform) run.transform.emplace();
     const auto it = std::lower_bound(
         known.begin(), known.end(), object.spec.key,
@@ -178,7 +192,7 @@ void Engine::Impl::prepare(const TransferPlan& plan, const std::vector<JournalOb
     if (it != known.end() && it->key == object.spec.key) take_up(run, *it);
     if (run.unfed()) ++unfed_;
     ranks_[object.rank].push_back(&run);
-    if (!ordered_) continue;
+    if (!run.fed) continue;
     if (!object.plain())
       throw Error(Code::unsupported,
                   "a source that gives bytes only in order feeds whole files only")
@@ -221,7 +235,7 @@ void Engine::Impl::next_rank(const Lock& lock) {
         puts_.push_back({object, nullptr});  // waited for its rank
       else if (object->copy_pending)
         copy_if_possible(lock, *object);
-      else if (!ordered_)
+      else if (!object->fed)
         waiting_.push_back(object);
     }
   }
@@ -307,6 +321,22 @@ void Engine::Impl::before_retry(const Error& error, int& failures) {
   const bool go_on =
       policy.sleep ? policy.sleep(stop_.get_token(), wait) : wait_for(stop_.get_token(), wait);
   if (!go_on) throw_if_stopped(stop_.get_token());
+}
+
+/// No worker runs any more, so that uploads need no lock.
+void Engine::Impl::pause(const std::stop_token& stop) {
+  std::vector<Upload*> left;
+  for (const auto& object : objects_)
+    if (object->upload) left.push_back(object->upload.get());
+  std::vector<std::jthread> threads;
+  for (Upload* upload : left)
+    threads.emplace_back([upload, &stop] {
+      try {
+        upload->pause(stop);
+      } catch (...) {
+        debug("{}", current_error().what());  // it costs what a cut would
+      }
+    });
 }
 
 std::vector<JournalObject> Engine::Impl::state() const {

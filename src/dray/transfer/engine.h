@@ -39,6 +39,9 @@ class Engine {
   std::vector<ObjectResult> run(const TransferPlan& plan, const std::vector<JournalObject>& known,
                                 const std::stop_token& stop);
 
+  /// After run() threw: uploads that are left come into a state that can be taken up, all at once,
+  /// as far as they get before `stop` is requested. Before state() is saved for good.
+  void pause(const std::stop_token& stop);
   /// What a later run needs, at this moment, sorted by key. Thread-safe, also after run() threw.
   std::vector<JournalObject> state() const;
 

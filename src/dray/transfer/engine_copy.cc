@@ -70,12 +70,14 @@ void Engine::Impl::copy_object(ObjectRun& object) {
   Lock lock(mutex_);
   if (copied) {
     result.etag = copied->etag;
+    if (result.sha256.empty() && store_.properties().blobs)  // which are named by it
+      result.sha256 = copied->etag.substr(copied->etag.find(':') + 1);
     finished(lock, object, std::move(result));
     return;
   }
   note(lock, object, false, false);
   object.state = ObjectState::idle;
-  if (!ordered_) waiting_.push_back(&object);
+  if (!object.fed) waiting_.push_back(&object);
   cv_.notify_all();
 }
 

@@ -56,7 +56,7 @@ void Engine::Impl::fetch_block(const BlockTask& task) {
     read_input(*task.object, {task.chunk->range.offset + in_chunk.offset, in_chunk.length}, out);
   });
   failpoint("block-fetched");
-  progress_.fetched(out.size());
+  if (!task.object->from_store) progress_.fetched(out.size());
   const std::uint64_t crc = crc64nvme(0, out);
   Lock lock(mutex_);
   task.chunk->failures = std::max(task.chunk->failures, failures);
@@ -83,14 +83,34 @@ void Engine::Impl::read_input(ObjectRun& object, ByteRange range, MutableBytes o
     if (const auto* literal = std::get_if<LiteralSegment>(&segment)) {
       std::memcpy(into.data(), literal->bytes->data() + piece.in_segment.offset, into.size());
     } else if (const auto* source = std::get_if<SourceSegment>(&segment)) {
-      source_.read(plan_->units[source->unit], source->range.offset + piece.in_segment.offset, into,
-                   stop_.get_token());
+      read_unit(source->unit, source->range.offset + piece.in_segment.offset, into);
     } else {
       const auto& stored = std::get<StoredSegment>(segment);
       store_.read(stored.from.key, stored.from.etag, stored.range.offset + piece.in_segment.offset,
                   into, stop_.get_token());
     }
   }
+}
+
+/// A unit that is an object of this plan comes from the store: its rank is lower, so it is there.
+void Engine::Impl::read_unit(std::size_t unit, std::uint64_t offset, MutableBytes out) {
+  const auto made = plan_->made.find(unit);
+  if (made == plan_->made.end()) {
+    source_.read(plan_->units[unit], offset, out, stop_.get_token());
+    return;
+  }
+  const ObjectResult& object = *objects_[made->second]->result;
+  store_.read(store_.properties().blobs ? object.etag : object.key, object.etag, offset, out,
+              stop_.get_token());
+}
+
+/// Tells the hasher what its units must be that are objects of this plan.
+void Engine::Impl::expect_made(ObjectRun& object) {
+  if (!object.from_store) return;
+  for (const Segment& segment : object.plan->segments)
+    if (const auto* source = std::get_if<SourceSegment>(&segment))
+      if (const auto made = plan_->made.find(source->unit); made != plan_->made.end())
+        object.hasher->expect(source->unit, objects_[made->second]->result->sha256);
 }
 
 void Engine::Impl::block_done(Lock& lock, const BlockTask& task, std::uint64_t crc) {

@@ -197,6 +197,7 @@ void Engine::Impl::restart_if_drained(const Lock& lock, ObjectRun& object) {
     object.transform->written = 0;
   }
   object.hasher = std::make_unique<InputHasher>(*plan_, *object.plan);
+  expect_made(object);
   object.frontier = 0;
   object.next_chunk = 0;
   object.hash_states.clear();
@@ -207,7 +208,7 @@ void Engine::Impl::restart_if_drained(const Lock& lock, ObjectRun& object) {
     for (Part& part : object.parts) part.stored.reset();
     object.acknowledged = object.in_order_next = 0;
     object.state = ObjectState::idle;
-    if (!ordered_) waiting_.push_front(&object);
+    if (!object.fed) waiting_.push_front(&object);
   } else {
     object.state = ObjectState::open;
     activate(lock, object);

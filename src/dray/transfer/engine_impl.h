@@ -31,6 +31,7 @@ class Engine::Impl {
 
   std::vector<ObjectResult> run(const TransferPlan& plan, const std::vector<JournalObject>& known,
                                 const std::stop_token& stop);
+  void pause(const std::stop_token& stop);
   std::vector<JournalObject> state() const;
 
  private:
@@ -93,6 +94,8 @@ class Engine::Impl {
   void fetch_block(const BlockTask& task);
   void went_well(const Lock&);
   void read_input(ObjectRun& object, ByteRange range, MutableBytes out);
+  void read_unit(std::size_t unit, std::uint64_t offset, MutableBytes out);
+  void expect_made(ObjectRun& object);
   ByteRange block_range(const Chunk& chunk, std::size_t block) const;
   void block_done(Lock& lock, const BlockTask& task, std::uint64_t crc);
   void chunk_full(const Lock& lock, ObjectRun& object, Chunk& chunk);
@@ -142,7 +145,7 @@ class Engine::Impl {
   Progress& progress_;
   RateLimit rate_;
   const TransferPlan* plan_ = nullptr;
-  bool ordered_ = false;  // constant while running
+  bool ordered_ = false;  // the source gives bytes only in order; constant while running
 
   mutable std::mutex mutex_;
   std::condition_variable cv_;  // anything below changed

@@ -46,6 +46,7 @@ void Engine::Impl::open_object(ObjectRun& object) {
   --opening_;
   object.upload = std::move(upload);
   object.state = ObjectState::open;
+  expect_made(object);
   took_up(lock, object, present);
   activate(lock, object);
   if (object.frontier == object.input_size) {
@@ -109,7 +110,7 @@ void Engine::Impl::go_on_hashing(const Lock&, ObjectRun& object) {
 /// Lets the fetch workers open chunks of it, if any are left. Those of an ordered source are opened
 /// by who feeds them.
 void Engine::Impl::activate(const Lock&, ObjectRun& object) {
-  if (ordered_) return;
+  if (object.fed) return;
   if (object.next_chunk == object.chunk_count(options_.block) && object.again.empty()) return;
   if (std::find(active_.begin(), active_.end(), &object) == active_.end())
     active_.push_back(&object);
@@ -153,7 +154,7 @@ bool Engine::Impl::open_chunk(const Lock& lock, ObjectRun& object, std::uint64_t
   chunk.missing = block_count(range.length, options_.block);
   chunk.block_crc.resize(chunk.missing);
   chunk.fetched.resize(chunk.missing);
-  if (!ordered_) queue_blocks(lock, object, chunk, !for_hash);
+  if (!object.fed) queue_blocks(lock, object, chunk, !for_hash);
   return true;
 }
 

@@ -163,7 +163,7 @@ void Engine::Impl::rewound(const Lock& lock, ObjectRun& object, Chunk& chunk,
     leave(lock, object, chunk);
     return;
   }
-  if (next < chunk.index && (object.transform || ordered_)) {
+  if (next < chunk.index && (object.transform || object.fed)) {
     // These bytes cannot be had from the middle: all come once more, and what the store kept is not
     // sent again.
     drain(lock, object);

@@ -71,8 +71,15 @@ void InputHasher::end_unit() {
         .hint(
             "the source or something on the way to it changes bytes; nothing wrong was published");
   };
-  if (!unit.digests.sha256.empty())
-    check("SHA-256", unit.digests.sha256, separate_unit_ ? unit_sha_->hex() : whole_.hex());
+  const std::string found = separate_unit_ ? unit_sha_->hex() : whole_.hex();
+  if (!unit.digests.sha256.empty()) check("SHA-256", unit.digests.sha256, found);
+  if (const auto made = expected_.find(*unit_); made != expected_.end() && made->second != found)
+    throw Error(
+        Code::verification,
+        fmt::format("SHA-256 of what the store gives is {}, it was given {}", found, made->second))
+        .on("read back", unit.path)
+        .from(Side::destination)
+        .hint("the store or something on the way to it changes bytes; nothing was published");
   if (!unit.digests.git_sha1.empty()) check("git SHA-1", unit.digests.git_sha1, unit_git_->hex());
   if (separate_unit_) unit_digests_.push_back(unit_sha_->hex());
   unit_.reset();

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dray/base/digest.h"
@@ -19,6 +21,8 @@ class InputHasher {
  public:
   InputHasher(const TransferPlan& plan, const ObjectPlan& object);
 
+  /// The unit's digest, where the plan did not know it: before the first byte.
+  void expect(std::size_t unit, std::string sha256) { expected_[unit] = std::move(sha256); }
   /// Bytes of the input hashed so far.
   std::uint64_t offset() const { return offset_; }
   /// The next bytes of the input. Throws Code::verification, naming the file and both digests, at
@@ -54,7 +58,8 @@ class InputHasher {
   std::optional<std::size_t> unit_;  // begun and not yet complete
   std::optional<Sha256> unit_sha_;   // of it
   std::optional<GitBlobSha1> unit_git_;
-  std::vector<std::string> unit_digests_;  // of those that are complete
+  std::vector<std::string> unit_digests_;        // of those that are complete
+  std::map<std::size_t, std::string> expected_;  // SHA-256 by unit
   std::optional<RangeHasher> pieces_;
 };
 

@@ -245,6 +245,7 @@ std::string plan_digest(const TransferPlan& plan) {
         const FileEntry& unit = plan.units[source->unit];
         line += fmt::format("\t{}\t{}\t{}\t{}", unit.path, unit.digests.sha256,
                             unit.digests.git_sha1, source->range.offset);
+        if (plan.made.contains(source->unit)) line += "\tmade";
       } else if (const auto* literal = std::get_if<LiteralSegment>(&segment)) {
         line += "\t" + Sha256::hex_of(*literal->bytes);
       }

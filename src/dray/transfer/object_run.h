@@ -115,7 +115,9 @@ struct ObjectRun {
   bool send_all = false;   // nothing is copied any more: a copy came out wrong
   std::optional<ObjectResult> result;
 
-  bool by_parts = false;  // constant: made by an upload even if it has one part only
+  bool from_store = false;  // constant: its units are objects of this plan
+  bool fed = false;         // constant: by an ordered source
+  bool by_parts = false;    // constant: made by an upload even if it has one part only
   /// For progress: bytes of the object; of a pass in which nothing is made, of what is read.
   std::uint64_t shown_size() const { return plan->spec.size > 0 ? plan->spec.size : input_size; }
   std::uint64_t shown_at() const {
@@ -141,8 +143,8 @@ struct ObjectRun {
       if (!part.stored) return false;
     return true;
   }
-  /// To be fed by an ordered source.
-  bool unfed() const { return !verified && !copy_pending; }
+  /// An ordered source has still to feed it.
+  bool unfed() const { return fed && !verified && !copy_pending; }
   void keep_hash_state(SavedHash saved) { hash_states[saved.offset] = std::move(saved); }
   /// Parts from `index` on are no longer known to be stored.
   void unacknowledge(std::uint64_t index) { acknowledged = std::min(acknowledged, index); }

@@ -38,6 +38,15 @@ void check_twin(const TransferPlan& plan, std::size_t index) {
   if (!good) broken(object.label, "it cannot be a copy of an object that is made later");
 }
 
+void check_made(const TransferPlan& plan, const std::vector<std::size_t>& owner) {
+  for (const auto& [unit, object] : plan.made) {
+    const bool good = unit < plan.units.size() && object < plan.objects.size() &&
+                      plan.objects[object].rank < plan.objects[owner[unit]].rank &&
+                      plan.objects[object].spec.size == plan.units[unit].size;
+    if (!good) broken(plan.objects.at(object).label, "it is needed before it is made");
+  }
+}
+
 }  // namespace
 
 void check_plan(const TransferPlan& plan) {
@@ -71,6 +80,7 @@ void check_plan(const TransferPlan& plan) {
     if (covered[u] != plan.units[u].size || owner[u] == plan.objects.size())
       broken(plan.units[u].path, "not read as a whole");
   }
+  check_made(plan, owner);
 }
 
 std::vector<Piece> pieces_of(const ObjectPlan& object, ByteRange range) {

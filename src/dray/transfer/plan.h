@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,11 +73,15 @@ struct TransferPlan {
   std::vector<FileEntry>
       units;  // verification units: files with the digests their publisher states
   std::vector<ObjectPlan> objects;
+  /// Units that are objects of this plan: by index of the unit, that of the object. They are read
+  /// from the store when it is made, and proved by its SHA-256.
+  std::map<std::size_t, std::size_t> made = {};
 };
 
 /// Asserts what the engine relies on, throwing Code::internal: segments add up to the object (or
 /// the transform's output does), every unit is covered wholly, once, in ascending order by a single
-/// object, one unit after another; what is the same as another object comes after it.
+/// object, one unit after another; what is the same as another object comes after it, and what is
+/// made of another one has a higher rank.
 void check_plan(const TransferPlan& plan);
 
 /// One piece of an input range: part of one segment.

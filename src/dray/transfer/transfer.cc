@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <set>
@@ -326,8 +327,16 @@ void Transfer::Impl::give_up() noexcept {
   stop_keeping();
   stage = Stage::over;
   if (lost) return;
-  const bool saved =
-      briefly("save the journal", [this](const std::stop_token& stop) { save(true, stop); });
+  // Both share what a stop may take, and the journal is what counts more.
+  const auto began = std::chrono::steady_clock::now();
+  briefly(
+      "end what is being sent", [this](const std::stop_token& stop) { engine.pause(stop); },
+      kPatience * 3 / 5);
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - began);
+  const bool saved = briefly(
+      "save the journal", [this](const std::stop_token& stop) { save(true, stop); },
+      kPatience - std::min(took, kPatience));
   if (!saved) warn("the journal could not be saved, resuming may cost more");
 }
 

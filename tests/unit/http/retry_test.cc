@@ -68,6 +68,21 @@ TEST_F(HttpRetry, StatusesThatWillNotPassAreReturnedAtOnce) {
   EXPECT_TRUE(waits_.empty());
 }
 
+TEST_F(HttpRetry, AfterALostAnswerOnlyWhatMayBeDoneTwiceIsSentAgain) {
+  RawServer once(in_turn({{.drop = true}, {.body = "good"}}));
+  Request request = to(once);
+  request.method = "POST";
+  EXPECT_EQ(error_of([&] { send_with_retry(client_, request, policy()); }).retry(),
+            Retry::ambiguous);
+  EXPECT_EQ(once.requests().size(), 1U);
+  RawServer twice(in_turn({{.drop = true}, {.body = "good"}}));
+  request = to(twice);
+  request.method = "POST";
+  request.repeatable = true;
+  EXPECT_EQ(send_with_retry(client_, request, policy()).body, "good");
+  EXPECT_EQ(twice.requests().size(), 2U);
+}
+
 TEST_F(HttpRetry, GivesUpAndSaysHowOftenItTried) {
   RawServer server(
       in_turn({{.status = 502, .headers = {{"X-Request-Id", "r1"}}, .body = "bad day"}}));

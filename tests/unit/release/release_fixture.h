@@ -108,10 +108,10 @@ struct ReleaseFixture : testing::Test {
         git);
   }
 
-  ImportResult import() {
+  ImportResult import(const std::stop_token& stop = {}) {
     Progress progress;
-    const ImportPlan plan = plan_import(request, progress, {});
-    return run_import(request, plan, progress, {});
+    const ImportPlan plan = plan_import(request, progress, stop);
+    return run_import(request, plan, progress, stop);
   }
 
   /// The release's bytes are the source's, and nothing else lies below its prefix.

@@ -49,7 +49,9 @@ TEST(Cuts, AnyObjectGivesFewEnoughPartsWithinTheLimits) {
     EXPECT_EQ(ends.back(), size);
     for (std::size_t i = 0, at = 0; i < ends.size(); at = ends[i++]) {
       EXPECT_LE(ends[i] - at, limits.max_put);
-      if (i + 1 < ends.size()) EXPECT_GE(ends[i] - at, limits.min_part);
+      if (i + 1 < ends.size()) {
+        EXPECT_GE(ends[i] - at, limits.min_part);
+      }
     }
   }
 }

@@ -1,7 +1,9 @@
 #include "dray/store/oci_layers.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "dray/model/tar_reader.h"
@@ -23,6 +25,13 @@ std::string content(const PackedObject& object, const std::vector<FileToStore>& 
                          static_cast<char>('a' + std::get<std::size_t>(piece) % 26));
   }
   return out;
+}
+
+/// How many of its pieces are other objects.
+std::size_t others_in(const PackedObject& object) {
+  return static_cast<std::size_t>(
+      std::count_if(object.pieces.begin(), object.pieces.end(),
+                    [](const auto& piece) { return std::holds_alternative<WholeObject>(piece); }));
 }
 
 std::vector<tar::Entry> entries(const std::string& archive) {
@@ -118,6 +127,47 @@ TEST(OciLayers, AModelPackHasABlobForEachFile) {
   EXPECT_EQ(objects[0].spec.key, "p/a");
   EXPECT_TRUE(objects[0].is_file());
   EXPECT_EQ(objects[1].spec.sha256, std::string(64, 'b'));
+}
+
+TEST(OciLayers, WhatDoesNotFitIntoALayerAtOnceComesBeforeIt) {
+  const auto shard = [](int i, FileToStore::Fits fits) {
+    return FileToStore{fmt::format("model-{}.safetensors", i), 5'000, "", fits};
+  };
+  std::vector<FileToStore> files;
+  for (int i = 0; i < 4; ++i) files.push_back(shard(i, FileToStore::Fits::alone));
+  for (const auto& object : pack_modelcar("p/", files, kRules))
+    EXPECT_EQ(others_in(object), 0u) << "each has a layer of its own";
+  const auto shared = pack_modelcar("p/", files, {.most = 2, .large = 1'000});
+  ASSERT_EQ(shared.size(), 6u);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(shared[i].role, PackedObject::Role::help);
+    EXPECT_TRUE(shared[i].is_file());
+    EXPECT_EQ(shared[i].rank, 0);
+  }
+  for (std::size_t i = 4; i < 6; ++i) {
+    EXPECT_EQ(shared[i].role, PackedObject::Role::files);
+    EXPECT_EQ(others_in(shared[i]), 2u);
+    EXPECT_EQ(shared[i].rank, 1);
+  }
+  files = {shard(0, FileToStore::Fits::whole),
+           {"config.json", 10, "", FileToStore::Fits::anywhere}};
+  const auto mixed = pack_modelcar("p/", files, kRules);
+  ASSERT_EQ(mixed.size(), 3u);
+  EXPECT_EQ(others_in(mixed[1]), 1u);
+  EXPECT_EQ(others_in(mixed[2]), 0u) << "the configuration's layer";
+}
+
+TEST(OciLayers, BothFormsAreOneOfFilesAndOneMadeOfIt) {
+  const std::vector<FileToStore> files = {{"config.json", 10}, {"m.safetensors", 5'000}, {"e", 0}};
+  const auto objects = pack_both("p/", files, kRules);
+  ASSERT_EQ(objects.size(), 5u);
+  std::size_t others = 0;
+  for (const auto& object : objects) {
+    const bool is_layer = object.role == PackedObject::Role::again;
+    EXPECT_EQ(object.rank, is_layer ? 1 : 0);
+    if (is_layer) others += others_in(object);
+  }
+  EXPECT_EQ(others, 3u);
 }
 
 }  // namespace
