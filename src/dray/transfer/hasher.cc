@@ -41,12 +41,15 @@ void InputHasher::feed(Bytes bytes) {
     const std::uint64_t left = segment_length(segment) - in_segment_;
     const Bytes now =
         bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, bytes.size())));
-    whole_.update(now);
+    const auto* source = std::get_if<SourceSegment>(&segment);
+    if (source != nullptr && unit_sha_)
+      Sha256::update_both(whole_, *unit_sha_, now);
+    else
+      whole_.update(now);
     if (pieces_) pieces_->feed(now);
     offset_ += now.size();
     in_segment_ += now.size();
-    if (const auto* source = std::get_if<SourceSegment>(&segment)) {
-      if (unit_sha_) unit_sha_->update(now);
+    if (source != nullptr) {
       if (unit_git_) unit_git_->update(now);
       if (source->range.offset + in_segment_ == plan_.units[source->unit].size) end_unit();
     }

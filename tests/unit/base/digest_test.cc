@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/support/random.h"
 
 namespace dray {
@@ -81,6 +83,38 @@ TEST(Sha256State, RefusesWhatSaveDidNotMake) {
       EXPECT_FALSE(Sha256::restore(to_base64(broken))) << i << " " << bit;
     }
   }
+}
+
+TEST(Sha256Pair, IsWhatTwoAreThatAreFedAlone) {
+  const Buffer data = test::pattern(5000, 1);
+  for (const std::size_t ahead : {0u, 1u, 63u, 64u, 512u, 575u}) {
+    Sha256 first, second, alone_first, alone_second;
+    first.update(Bytes(data).first(ahead));
+    alone_first.update(Bytes(data).first(ahead));
+    Bytes rest = data;
+    for (std::size_t size = 1; !rest.empty(); size = 3 * size + ahead) {
+      const Bytes now = rest.first(std::min(size, rest.size()));
+      rest = rest.subspan(now.size());
+      Sha256::update_both(first, second, now);
+      alone_first.update(now);
+      alone_second.update(now);
+      ASSERT_EQ(first.hex(), alone_first.hex()) << ahead << " ahead, then " << now.size();
+      ASSERT_EQ(second.hex(), alone_second.hex()) << ahead << " ahead, then " << now.size();
+      ASSERT_EQ(second.save(), alone_second.save());
+    }
+    EXPECT_EQ(first.bytes_hashed(), ahead + data.size());
+  }
+}
+
+TEST(Sha256Pair, GoesOnFromSavedStates) {
+  const Buffer data = test::pattern(1000, 2);
+  Sha256 first, second;
+  first.update(Bytes(data).first(512));
+  Sha256::update_both(first, second, Bytes(data).first(300));
+  auto again_first = Sha256::restore(first.save()), again_second = Sha256::restore(second.save());
+  ASSERT_TRUE(again_first && again_second);
+  Sha256::update_both(*again_first, *again_second, Bytes(data).subspan(300));
+  EXPECT_EQ(again_second->hex(), Sha256::hex_of(data));
 }
 
 TEST(Sha1, PublishedVector) {
