@@ -109,6 +109,27 @@ def test_nothing_on_disk_and_little_memory(dray, hub, strict_s3, scheme):
         del hub.repos[model.name]
 
 
+def test_many_thousand_weights_leave_the_memory_for_their_bytes(dray, hub, strict_s3):
+    """As many as the largest models have: what is known of them is memory, too."""
+    shards, experts = 64, 700
+    block = bytearray(random.Random(8).randbytes(8192))
+    block[1::2] = block[1::2].translate(HIGH)
+    files = llama_files(8, 1, shards)
+    for number in range(1, shards + 1):
+        files[f"model-{number:05d}-of-{shards:05d}.safetensors"] = safetensors(
+            {f"model.layers.{number}.mlp.experts.{expert}.down_proj.weight": bytes(block)
+             for expert in range(experts)}, columns=COLUMNS)
+    model = hub.add("org/experts", files)
+    try:
+        bucket = strict_s3.new_bucket()
+        process = dray.with_settings(**strict_s3.settings()).start(
+            "import", model.name, "--to", f"s3://{bucket}", "--compress", "W4A16", "-q")
+        most = most_of(process, peak_of)
+        assert 0 < most < 256 * MIB, f"{most / MIB:.1f} MiB"
+    finally:
+        del hub.repos[model.name]
+
+
 def test_a_stop_says_how_to_go_on(dray, hub, model, place):
     dray = dray.with_settings(**place.settings)
     hub.bytes_per_second = 20_000_000

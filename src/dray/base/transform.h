@@ -7,7 +7,6 @@
 #include <string>
 
 #include "dray/base/bytes.h"
-#include "dray/base/json.h"
 
 namespace dray {
 
@@ -37,8 +36,8 @@ class Transform {
   /// Names its rule: transforms of equal identity make the same of the same input. What an earlier
   /// process made by another rule is of no use.
   virtual std::string identity() const = 0;
-  /// What it found out on the way, for the record; after finish().
-  virtual Json report() const { return nullptr; }
+  /// What it found out on the way, for the record, as JSON; "" for nothing. After finish().
+  virtual std::string report() const { return ""; }
   /// Back to the beginning of the input.
   virtual void restart() = 0;
   /// The next bytes of the input; throws Code::malformed for input it cannot handle.
@@ -64,7 +63,7 @@ class LateTransform final : public Transform {
   std::uint64_t output_size() const override { return facts_.output_size; }
   std::uint64_t memory() const override { return facts_.memory; }
   std::string identity() const override { return facts_.identity; }
-  Json report() const override { return report_; }
+  std::string report() const override { return report_; }
   void restart() override { made_.reset(); }
   void feed(Bytes input, TransformOutput& output) override;
   void finish(TransformOutput& output) override;
@@ -75,7 +74,7 @@ class LateTransform final : public Transform {
   TransformFacts facts_;
   std::function<std::unique_ptr<Transform>()> make_;
   std::unique_ptr<Transform> made_;
-  Json report_ = nullptr;
+  std::string report_;
 };
 
 }  // namespace dray

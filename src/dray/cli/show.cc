@@ -39,7 +39,7 @@ Json show_json(const VersionView& view, const std::string& uri) {
   Json files = Json::array();
   for (const auto& file : manifest.files) {
     Json row = {{"path", file.path}, {"size", file.size}, {"sha256", file.sha256}};
-    if (!file.weights.is_null()) row["weights"] = file.weights;
+    if (!file.weights.empty()) row["weights"] = to_json(file.weights);
     files.push_back(std::move(row));
   }
   json["files"] = std::move(files);

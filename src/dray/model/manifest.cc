@@ -82,7 +82,7 @@ Json to_json(const ManifestFile& file) {
     json["blob"] = file.blob;
     json["blob_offset"] = file.blob_offset;
   }
-  if (!file.weights.is_null()) json["weights"] = file.weights;
+  if (!file.weights.empty()) json["weights"] = to_json(file.weights);
   return json;
 }
 
@@ -147,17 +147,6 @@ std::vector<std::uint64_t> read_crcs(const Json& json, const std::string& what) 
   return crcs;
 }
 
-Json read_weights(const Json& json, const std::string& what) {
-  const auto found = json.find("weights");
-  if (found == json.end() || found->is_null()) return nullptr;
-  const auto is_pair = [](const Json& value) {
-    return value.is_array() && value.size() == 2 && value[0].is_number() && value[1].is_number();
-  };
-  if (!found->is_object() || !std::all_of(found->begin(), found->end(), is_pair))
-    fail(what, "its 'weights' are not two numbers each");
-  return *found;
-}
-
 ManifestFile read_file_entry(const Json& json, std::string_view what) {
   if (!json.is_object()) fail(what, "'files' holds something other than objects");
   ManifestFile file;
@@ -170,7 +159,8 @@ ManifestFile read_file_entry(const Json& json, std::string_view what) {
   file.part_size = find_u64(json, "part_size", where).value_or(0);
   file.part_crc64 = read_crcs(json, where);
   file.etag = text_or_empty(json, "etag", where);
-  file.weights = read_weights(json, where);
+  if (const auto weights = json.find("weights"); weights != json.end())
+    file.weights = weight_errors_of(*weights, where);
   file.blob = text_or_empty(json, "blob", where);
   if (!file.blob.empty()) {
     if (!is_digest(file.blob)) fail(where, "its blob is no SHA-256 digest");

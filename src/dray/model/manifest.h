@@ -9,6 +9,7 @@
 #include "dray/base/json.h"
 #include "dray/base/time.h"
 #include "dray/model/snapshot.h"
+#include "dray/model/weight_error.h"
 
 namespace dray {
 
@@ -25,8 +26,7 @@ struct ManifestFile {
   /// the file's first byte in it. "" where the file is an object of its own.
   std::string blob;
   std::uint64_t blob_offset = 0;
-  /// Of weights that were quantized on the way, {"NAME": [relative error, cosine]}; else null.
-  Json weights = nullptr;
+  std::vector<WeightError> weights;  // of those that were quantized on the way, sorted by name
   bool operator==(const ManifestFile&) const = default;
 };
 

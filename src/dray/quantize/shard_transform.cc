@@ -32,8 +32,8 @@ Buffer shape_bytes(const TensorInfo& weight) {
   return out;
 }
 
-TensorError error_of(const std::string& name, const Squares& squares) {
-  TensorError out{name, 0, 1};
+WeightError error_of(const std::string& name, const Squares& squares) {
+  WeightError out{name, 0, 1};
   if (squares.weights <= 0) return out;
   out.relative = std::sqrt(squares.differences / squares.weights);
   const double product = (squares.weights + squares.restored - squares.differences) / 2;
@@ -78,13 +78,7 @@ std::string ShardTransform::identity() const {
                      sha.hex());
 }
 
-Json ShardTransform::report() const {
-  const auto digits = [](double value) { return std::stod(fmt::format("{:.4g}", value)); };
-  Json out = Json::object();
-  for (const TensorError& error : errors_)
-    out[error.name] = {digits(error.relative), digits(error.cosine)};
-  return out;
-}
+std::string ShardTransform::report() const { return dump_json(to_json(errors_)); }
 
 void ShardTransform::restart() {
   begun_ = false;

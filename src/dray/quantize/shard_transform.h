@@ -12,6 +12,7 @@
 #include "dray/base/error.h"
 #include "dray/base/transform.h"
 #include "dray/model/safetensors.h"
+#include "dray/model/weight_error.h"
 #include "dray/quantize/scheme.h"
 #include "dray/quantize/shard_input.h"
 #include "dray/quantize/shard_plan.h"
@@ -21,13 +22,6 @@
 namespace dray::quantize {
 
 class TensorCoder;
-
-/// What quantization did to one weight.
-struct TensorError {
-  std::string name;
-  double relative = 0;  // length of the difference ÷ length of the weight, as vectors
-  double cosine = 1;    // of the angle between the weight and what is read back
-};
 
 struct ShardRequest {
   std::shared_ptr<const ShardInput> shard;
@@ -59,14 +53,14 @@ class ShardTransform final : public Transform {
 
   const ShardPlan& plan() const { return plan_; }
   /// Of all quantized weights, in the order of the input; complete after finish().
-  const std::vector<TensorError>& errors() const { return errors_; }
+  const std::vector<WeightError>& errors() const { return errors_; }
 
   std::uint64_t output_size() const override { return plan_.size; }
   std::uint64_t memory() const override { return memory_; }
   /// Scheme, input header and choice of weights.
   std::string identity() const override;
-  /// errors(), as {"NAME": [relative, cosine]} with four digits.
-  Json report() const override;
+  /// errors(), as to_json() writes them.
+  std::string report() const override;
   void restart() override;
   void feed(Bytes input, TransformOutput& output) override;
   void finish(TransformOutput& output) override;
@@ -88,7 +82,7 @@ class ShardTransform final : public Transform {
   bool begun_ = false;
   std::unique_ptr<TensorCoder> coder_;      // of the tensor that is being read, if it is quantized
   std::map<std::size_t, KeptOutput> kept_;  // by index into plan_.tensors
-  std::vector<TensorError> errors_;
+  std::vector<WeightError> errors_;
   std::optional<Error> problem_;
 };
 

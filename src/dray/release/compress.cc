@@ -167,6 +167,18 @@ std::uint64_t Compression::size_of(const FileEntry& file) const {
   return file.size;
 }
 
+std::uint64_t Compression::held() const {
+  // A name each in the header, the report, the journal and its text, and the statistics.
+  constexpr std::uint64_t kNames = 5, kBesideEachName = 24;
+  std::uint64_t out = 0;
+  for (const auto& [path, shard] : shards)
+    for (const TensorInfo& tensor : shard.input->header.tensors)
+      out += sizeof tensor + tensor.shape.size() * sizeof tensor.shape[0] +
+             kNames * (tensor.name.size() + kBesideEachName);
+  for (const auto& [path, text] : texts) out += text.after->size();
+  return out;
+}
+
 Json Compression::record() const {
   const quantize::Scheme& scheme = options.scheme;
   return {{"kind", "quantize"},

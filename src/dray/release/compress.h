@@ -53,6 +53,8 @@ struct Compression {
   }
   /// Bytes of what becomes of a file.
   std::uint64_t size_of(const FileEntry& file) const;
+  /// Bytes that what is known of its weights takes until they are recorded.
+  std::uint64_t held() const;
   /// Its part of the manifest's `transforms`.
   Json record() const;
 };

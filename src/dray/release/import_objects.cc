@@ -96,6 +96,12 @@ const ObjectResult* help_of(std::size_t file, const std::vector<PackedObject>& p
   return nullptr;
 }
 
+/// What was found out about the weights of a file that is the object.
+std::vector<WeightError> weights_in(const ObjectResult& object, const std::string& what) {
+  return object.report.empty() ? std::vector<WeightError>()
+                               : weight_errors_of(parse_json(object.report, what), what);
+}
+
 /// What became of one file of an object.
 ManifestFile stored_file(const ImportPlan& plan, const PackedObject& packed,
                          const PackedObject::Place& place, const ObjectResult& object,
@@ -104,22 +110,23 @@ ManifestFile stored_file(const ImportPlan& plan, const PackedObject& packed,
   ManifestFile file;
   file.path = planned.entry.path;
   file.size = planned.size;
-  file.weights = object.report;
   if (packed.is_file()) {
     file.sha256 = object.sha256;
     file.part_size = object.part_size;
     file.part_crc64 = object.part_crc64;
     file.etag = object.etag;
+    file.weights = weights_in(object, file.path);
     return file;
   }
   file.blob = object.etag;
   file.blob_offset = place.offset;
   if (help != nullptr) {
     file.sha256 = help->sha256;
-    file.weights = help->report;
+    file.weights = weights_in(*help, file.path);
   } else if (planned.from == PlannedFile::From::quantized) {
-    file.sha256 = object.report.at("sha256").get<std::string>();
-    file.weights = object.report.at("report");
+    const Json report = parse_json(object.report, file.path);
+    file.sha256 = get_string(report, "sha256", file.path);
+    file.weights = weight_errors_of(report.at("report"), file.path);
   } else if (planned.from == PlannedFile::From::written) {
     file.sha256 = Sha256::hex_of(*plan.compression->texts.at(file.path).after);
   } else {
@@ -272,6 +279,7 @@ TransferPlan transfer_plan(const ImportRequest& request, const ImportPlan& plan,
     transfer.objects.push_back(std::move(object));
   }
   tell_twins(plan.files, transfer.objects);
+  if (plan.compression) transfer.held = plan.compression->held();
   return transfer;
 }
 

@@ -1,5 +1,6 @@
 #include "dray/release/tensors.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "dray/base/parallel.h"
@@ -12,14 +13,13 @@ namespace {
 
 /// What the manifest records of the weight whose codes these are.
 void add_error(const ManifestFile& file, ReleaseTensor& tensor) {
-  if (!file.weights.is_object()) return;
   constexpr std::string_view kPacked = "_packed";
   std::string name = tensor.info.name;
   if (name.ends_with(kPacked)) name.resize(name.size() - kPacked.size());
-  const auto found = file.weights.find(name);
-  if (found == file.weights.end()) return;
-  tensor.relative_error = (*found)[0].get<double>();
-  tensor.cosine = (*found)[1].get<double>();
+  const auto found = std::ranges::lower_bound(file.weights, name, {}, &WeightError::name);
+  if (found == file.weights.end() || found->name != name) return;
+  tensor.relative_error = found->relative;
+  tensor.cosine = found->cosine;
 }
 
 }  // namespace

@@ -74,6 +74,7 @@ std::vector<ObjectResult> Engine::Impl::run(const TransferPlan& plan,
   drop_useless_uploads();
   if (error_) throw *error_;
   throw_if_stopped(stop);
+  let_go_of_memory();
   std::vector<ObjectResult> results;
   for (const auto& object : objects_) results.push_back(*object->result);
   return results;
@@ -141,7 +142,7 @@ void Engine::Impl::share_memory(const TransferPlan& plan) {
     if (part > largest) of_largest = &object;
     largest = std::max(largest, part);
   }
-  const std::uint64_t held = held_by_transforms(plan, kActive);
+  const std::uint64_t held = plan.held + held_by_transforms(plan, kActive);
   std::uint64_t left = pool_.budget() - std::min(pool_.budget(), held);
   if (input + output > left) {
     left = input + output;
@@ -167,6 +168,13 @@ bool reads_objects(const TransferPlan& plan, const ObjectPlan& object) {
 }
 
 }  // namespace
+
+/// What comes after the transfer needs memory, too.
+void Engine::Impl::let_go_of_memory() {
+  Lock lock(mutex_);  // state() may look on meanwhile
+  pool_ = BufferPool(0);
+  outputs_ = BufferPool(0);
+}
 
 void Engine::Impl::prepare(const TransferPlan& plan, const std::vector<JournalObject>& known) {
   Lock lock(mutex_);

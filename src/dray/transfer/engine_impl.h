@@ -50,6 +50,7 @@ class Engine::Impl {
   // engine.cc: set-up, phases, failure
   void prepare(const TransferPlan& plan, const std::vector<JournalObject>& known);
   void share_memory(const TransferPlan& plan);
+  void let_go_of_memory();
   void take_up(ObjectRun& object, const JournalObject& known);
   void start_workers(std::vector<std::jthread>& workers);
   void next_rank(const Lock&);

@@ -1,5 +1,7 @@
 #include "dray/transfer/framed_transform.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace dray {
@@ -36,9 +38,10 @@ std::string FramedTransform::identity() const {
          Sha256::hex_of(after_);
 }
 
-Json FramedTransform::report() const {
+std::string FramedTransform::report() const {
   Sha256 sha = sha_;
-  return {{"sha256", sha.hex()}, {"report", inner_->report()}};
+  const std::string inner = inner_->report();
+  return fmt::format(R"({{"sha256":"{}","report":{}}})", sha.hex(), inner.empty() ? "null" : inner);
 }
 
 void FramedTransform::restart() {

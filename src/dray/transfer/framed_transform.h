@@ -18,7 +18,7 @@ class FramedTransform final : public Transform {
   std::uint64_t output_size() const override;
   std::uint64_t memory() const override;
   std::string identity() const override;
-  Json report() const override;
+  std::string report() const override;
   void restart() override;
   void feed(Bytes input, TransformOutput& output) override;
   void finish(TransformOutput& output) override;

@@ -147,7 +147,8 @@ JournalObject object_of(const Json& json, std::string_view what) {
     result.moved = find_bool(done, "moved", what).value_or(true);
     result.input_sha256 = find_string(done, "input_sha256", what).value_or("");
     result.unit_sha256 = digests_of(done, "unit_sha256", what);
-    if (const auto report = done.find("report"); report != done.end()) result.report = *report;
+    if (const auto report = done.find("report"); report != done.end())
+      result.report = report->is_string() ? report->get<std::string>() : dump_json(*report);
     object.done = std::move(result);
   }
   return object;

@@ -76,6 +76,7 @@ struct TransferPlan {
   /// Units that are objects of this plan: by index of the unit, that of the object. They are read
   /// from the store when it is made, and proved by its SHA-256.
   std::map<std::size_t, std::size_t> made = {};
+  std::uint64_t held = 0;  // bytes that what is known of them takes all the while
 };
 
 /// Asserts what the engine relies on, throwing Code::internal: segments add up to the object (or
@@ -107,7 +108,7 @@ struct ObjectResult {
   std::vector<std::string> unit_sha256 = {};
   // Of an object with a transform: SHA-256 of its input, and what the transform reported.
   std::string input_sha256 = {};
-  Json report = nullptr;
+  std::string report = {};
 };
 
 }  // namespace dray

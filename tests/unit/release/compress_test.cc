@@ -164,10 +164,10 @@ TEST_F(CompressTest, TheRecordSaysWhatWasDoneToWhatAndHowWell) {
   EXPECT_EQ(manifest.lineage.at("base_model_relation"), "quantized");
   EXPECT_EQ(manifest.find(kFirst)->weights.size(), 6u);
   for (const char* shard : {kFirst, kSecond})
-    for (const auto& [name, error] : manifest.find(shard)->weights.items()) {
-      EXPECT_GT(error[0], 0.001) << name;
-      EXPECT_LT(error[0], 0.04) << name;
-      EXPECT_GT(error[1], 0.999) << name;
+    for (const WeightError& error : manifest.find(shard)->weights) {
+      EXPECT_GT(error.relative, 0.001) << error.name;
+      EXPECT_LT(error.relative, 0.04) << error.name;
+      EXPECT_GT(error.cosine, 0.999) << error.name;
     }
   EXPECT_TRUE(manifest.find("config.json")->git_sha1.empty()) << "it is not the publisher's";
   EXPECT_FALSE(manifest.find("tokenizer.json")->git_sha1.empty());
@@ -192,7 +192,7 @@ TEST_F(CompressTest, AShardWithoutSuchWeightsStaysAsItIs) {
   request.compress->ignore = {"*.q_proj", "*.k_proj", "*.v_proj", "*.gate_proj", "*.up_proj"};
   const Manifest manifest = compress("NVFP4A16").manifest;
   EXPECT_EQ(manifest.find(kFirst)->sha256, Sha256::hex_of(model.bytes(kFirst)));
-  EXPECT_TRUE(manifest.find(kFirst)->weights.is_null());
+  EXPECT_TRUE(manifest.find(kFirst)->weights.empty());
   EXPECT_EQ(manifest.transforms[0].at("weights"), 2);
   const Json map = parse_json(stored(manifest, kIndex), "index").at("weight_map");
   EXPECT_EQ(map.at("model.layers.0.self_attn.q_proj.weight"), kFirst);
