@@ -118,6 +118,10 @@ void throw_errno(std::string verb, std::string object) {
     case EROFS:
       hint = "the file system is mounted read-only; choose another place";
       break;
+    case EFBIG:
+      hint =
+          "the file system holds no files of this size (FAT32: below 4 GiB); choose another place";
+      break;
     case EMFILE:
     case ENFILE:
       hint = "raise the limit of open files (ulimit -n)";

@@ -46,6 +46,7 @@ class Args {
   std::vector<std::string> told_by_environment() const;
   /// By position; "" if not given.
   std::string positional(std::size_t index) const;
+  const std::vector<std::string>& positionals() const { return positionals_; }
 
  private:
   std::vector<const Option*> options_;

@@ -49,6 +49,7 @@ struct Positional {
   std::string name;  // "SOURCE"
   std::string help;
   bool required = true;
+  bool many = false;  // may be given again; only the last one
 };
 
 struct Example {

@@ -10,6 +10,9 @@ namespace dray::cli {
 Command import_command();
 Command quantize_command();
 Command pull_command();
+Command bundle_create_command();
+Command bundle_load_command();
+Command bundle_verify_command();
 Command list_command();
 Command show_command();
 Command history_command();

@@ -14,8 +14,10 @@ namespace {
 
 std::string usage(const Command& command) {
   std::string out = "dray " + command.name;
-  for (const auto& positional : command.positionals)
-    out += positional.required ? " " + positional.name : fmt::format(" [{}]", positional.name);
+  for (const auto& positional : command.positionals) {
+    const std::string name = positional.name + (positional.many ? "…" : "");
+    out += positional.required ? " " + name : fmt::format(" [{}]", name);
+  }
   return out + " [options]";
 }
 

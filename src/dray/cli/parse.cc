@@ -124,7 +124,8 @@ void check_positionals(const Command& command, const std::vector<std::string>& g
           .hint(usage_line(command));
     at = std::min(at + 1, given.size());
   }
-  if (given.size() > command.positionals.size())
+  const bool many = !command.positionals.empty() && command.positionals.back().many;
+  if (!many && given.size() > command.positionals.size())
     throw Error(Code::usage, fmt::format("`dray {}` takes {} argument{}, not {}", command.name,
                                          command.positionals.size(),
                                          command.positionals.size() == 1 ? "" : "s", given.size()))
