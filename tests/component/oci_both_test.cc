@@ -12,8 +12,6 @@ namespace {
 
 using test::RegistryOp;
 
-constexpr const char* kShard = "model-00001-of-00002.safetensors";
-
 struct OciBothTest : test::OciWorld {
   OciBothTest() { open(ImageFormat::both).swap(oci); }
 

@@ -14,8 +14,9 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 ALL = sorted({name for path in SOURCE.rglob("*.cc")
               for name in re.findall(r'failpoint\("([^"]+)"\)', path.read_text("utf-8"))})
 # Every failpoint that the program has; one that is added is tested from then on. Those of commands
-# that change versions are in test_versions.py, those of bundles in test_bundle.py.
-NAMES = [name for name in ALL if not name.startswith(("version.", "bundle."))]
+# that change versions are in test_versions.py, those of bundles in test_bundle.py, those
+# of migrate in test_migrate.py.
+NAMES = [name for name in ALL if not name.startswith(("version.", "bundle.", "migrate."))]
 BUNDLES = [name for name in ALL if name.startswith("bundle.")]
 # From here on the release exists.
 PUBLISHED = {"after-publish", "transfer-finished", "registered", "alias-moved"}

@@ -114,6 +114,9 @@ RawResponse FakeKubeflow::route(const RawRequest& request, const std::string& pa
     if (path == "/model_version") return find(versions_, "registeredModelId", query);
     if (!model_id.empty()) return page(children(versions_, "registeredModelId", model_id), query);
     if (!version_id.empty()) return page(children(artifacts_, "versionId", version_id), query);
+    for (auto& [collection, table] : collections())
+      if (const std::string id = child_of(collection, ""); !id.empty())
+        if (const Json* row = by_id(*table, id); row != nullptr) return json(200, *row);
   }
   if (request.method == "POST") {
     Json body = Json::parse(request.body, nullptr, false);
@@ -137,12 +140,22 @@ RawResponse FakeKubeflow::route(const RawRequest& request, const std::string& pa
   if (request.method == "PATCH") {
     Json body = Json::parse(request.body, nullptr, false);
     if (!body.is_object()) return failure(400, "Bad Request", "not JSON");
-    if (const std::string id = child_of("/registered_models/", ""); !id.empty())
-      return change(models_, id, std::move(body));
-    if (const std::string id = child_of("/model_versions/", ""); !id.empty())
-      return change(versions_, id, std::move(body));
+    for (auto& [collection, table] : collections())
+      if (const std::string id = child_of(collection, ""); !id.empty())
+        return change(*table, id, std::move(body));
   }
   return failure(404, "Not Found", "no such path");
+}
+
+std::map<std::string, std::vector<Json>*> FakeKubeflow::collections() {
+  return {{"/registered_models/", &models_},
+          {"/model_versions/", &versions_},
+          {"/model_artifacts/", &artifacts_}};
+}
+
+void FakeKubeflow::set_uri(const std::string& artifact_id, const std::string& uri) {
+  const std::lock_guard lock(mutex_);
+  by_id(artifacts_, artifact_id)->at("uri") = uri;
 }
 
 RawResponse FakeKubeflow::change(std::vector<Json>& table, const std::string& id, Json body) {

@@ -41,6 +41,7 @@ class FakeKubeflow {
   std::string add_artifact(const std::string& version_id, const std::string& name,
                            const std::string& uri, const std::string& type = "model-artifact");
   void set_token(std::string value);
+  void set_uri(const std::string& artifact_id, const std::string& uri);
   void archive_model(const std::string& id);
 
   Json models() const;  // arrays of all resources
@@ -58,6 +59,7 @@ class FakeKubeflow {
   RawResponse find(const std::vector<Json>& table, const std::string& parent_key,
                    const std::map<std::string, std::string>& query);
   RawResponse page(const std::vector<Json>& table, const std::map<std::string, std::string>& query);
+  std::map<std::string, std::vector<Json>*> collections();  // by path
   Json* by_id(std::vector<Json>& table, const std::string& id);
   bool same_name(const std::string& a, const std::string& b) const;
   std::string next_id() { return std::to_string(++last_id_); }

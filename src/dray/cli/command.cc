@@ -16,6 +16,7 @@ const std::vector<Command>& command_table() {
       bundle_create_command(),
       bundle_load_command(),
       bundle_verify_command(),
+      migrate_command(),
       list_command(),
       show_command(),
       history_command(),

@@ -13,6 +13,7 @@ Command pull_command();
 Command bundle_create_command();
 Command bundle_load_command();
 Command bundle_verify_command();
+Command migrate_command();
 Command list_command();
 Command show_command();
 Command history_command();

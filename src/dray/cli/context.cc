@@ -119,6 +119,7 @@ OciAccess Context::image_access(Side side) const {
     access.user = args_.text("oci-user");
     access.password_file = args_.text("oci-password-file");
   }
+  access.writes = find_option(command_, "delete-source") != nullptr && args_.flag("delete-source");
   if (find_option(command_, "format") == nullptr || side != Side::destination) return access;
   access.format = args_.text("format");
   access.base = args_.text("base");

@@ -54,6 +54,9 @@ class Context {
   std::unique_ptr<Source> open_source(const std::string& text,
                                       const std::string& release_store = "");
 
+  /// The same for an address alone: --from does not count.
+  std::unique_ptr<Source> open_address(const std::string& text);
+
   /// An image or artifact, "oci://host/repository[:tag][@digest]".
   std::unique_ptr<Source> open_image(const std::string& text);
 

@@ -78,10 +78,15 @@ std::unique_ptr<Source> Context::open_source(const std::string& text,
     throw Error(Code::usage, "this names a release, and no store that it lies in")
         .on("open source", text)
         .hint(fmt::format("name the store with --from: dray import {} --from s3://BUCKET", text));
+  return open_address(text);
+}
 
+std::unique_ptr<Source> Context::open_address(const std::string& text) {
   SourceOptions options;
-  options.hub.endpoint = args_.text("endpoint");
-  options.hub.token.file = args_.text("token-file");
+  if (find_option(command_, "endpoint") != nullptr) {
+    options.hub.endpoint = args_.text("endpoint");
+    options.hub.token.file = args_.text("token-file");
+  }
   options.factories["s3"] = [this](const std::string& uri) {
     return prefix_source(open_store(uri, Side::source));
   };

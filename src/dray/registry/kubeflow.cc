@@ -12,8 +12,10 @@
 
 #include "dray/base/bytes.h"
 #include "dray/base/error.h"
+#include "dray/base/failpoint.h"
 #include "dray/base/log.h"
 #include "dray/registry/compare.h"
+#include "dray/registry/move_body.h"
 #include "dray/registry/registration_body.h"
 
 namespace dray {
@@ -114,6 +116,37 @@ class KubeflowRegistry : public Registry {
     return true;
   }
 
+  bool move(const ArtifactMove& wanted, const std::stop_token& stop) override {
+    const std::string version_path = "/model_versions/" + id_of({{"id", wanted.version_id}});
+    const std::string artifact_path = "/model_artifacts/" + id_of({{"id", wanted.artifact_id}});
+    const Json version = read(version_path, stop);
+    const Json model = read("/registered_models/" + model_of(version), stop);
+    const auto siblings = model_artifacts(wanted.version_id, stop);
+    const Json* const main = main_artifact(siblings, text_field(model, "name"));
+    const bool is_main = main != nullptr && id_of(*main) == wanted.artifact_id;
+    // Before anything is written: it may refuse.
+    const auto properties = moved_version(version, wanted, is_main);
+    const Json artifact = read(artifact_path, stop);
+    const auto update = moved_artifact(artifact, wanted, unix_now());
+    if (update) {
+      Json body = *update;
+      body["customProperties"] = writable(body["customProperties"]);
+      change(artifact_path, artifact, std::move(body), stop);
+      failpoint("migrate.artifact-patched");
+      check_moved(read(artifact_path, stop), wanted);
+    }
+    if (properties)
+      change(version_path, version, {{"customProperties", writable(*properties)}}, stop);
+    return update || properties;
+  }
+
+  std::vector<RegisteredService> services(const std::stop_token& stop) override {
+    std::vector<RegisteredService> out;
+    for (const Json& service : api_.list("/inference_services", stop))
+      out.push_back(registered_service(service));
+    return out;
+  }
+
   std::optional<RegisteredVersion> find(const std::string& model_name,
                                         const std::string& version_name,
                                         const std::stop_token& stop) override {
@@ -138,6 +171,16 @@ class KubeflowRegistry : public Registry {
   }
 
  private:
+  static std::string model_of(const Json& version) {
+    return id_of({{"id", text_field(version, "registeredModelId")}});
+  }
+
+  Json read(const std::string& path, const std::stop_token& stop) {
+    auto found = api_.get(path, {}, stop);
+    if (!found) throw not_registered(path);
+    return *std::move(found);
+  }
+
   Error not_registered(const std::string& what) const {
     return Error(Code::not_found, "not registered")
         .on("find", what)

@@ -6,6 +6,7 @@
 #include "dray/base/digest.h"
 #include "dray/base/error.h"
 #include "dray/registry/compare.h"
+#include "dray/registry/move_body.h"
 
 namespace dray {
 
@@ -15,10 +16,6 @@ constexpr const char* kWhat = "the registry's answer";
 constexpr const char* kProperties = "customProperties";
 // On a model a row "alias.production" = "1.0.0", on a version a label "@production".
 constexpr std::string_view kAliasProperty = "alias.", kAliasLabel = "@";
-
-Json string_property(const std::string& value) {
-  return {{"metadataType", "MetadataStringValue"}, {"string_value", value}};
-}
 
 Json string_properties(const std::map<std::string, std::string>& properties) {
   Json out = Json::object();
@@ -46,6 +43,10 @@ std::optional<Json> with_prefixed(const Json& resource, std::string_view prefix,
 }
 
 }  // namespace
+
+Json string_property(const std::string& value) {
+  return {{"metadataType", "MetadataStringValue"}, {"string_value", value}};
+}
 
 Json model_body(const Registration& r) {
   Json body = {{"name", r.name}, {"state", "LIVE"}};
@@ -119,17 +120,30 @@ const Json* main_artifact(const std::vector<Json>& artifacts, std::string_view m
   return artifacts.empty() ? nullptr : &artifacts.front();
 }
 
+RegisteredService registered_service(const Json& service) {
+  return {.name = text_field(service, "name"),
+          .model_id = text_field(service, "registeredModelId"),
+          .version_id = text_field(service, "modelVersionId"),
+          .deployed = text_field(service, "desiredState") != "UNDEPLOYED"};
+}
+
 RegisteredVersion registered_version(const std::string& model_name, const Json& version,
                                      const std::vector<Json>& artifacts) {
   const std::string state = text_field(version, "state");
   RegisteredVersion out{.name = model_name,
                         .version = text_field(version, "name"),
                         .state = state.empty() ? "LIVE" : state,
-                        .properties = read_properties(version)};
+                        .properties = read_properties(version),
+                        .model_id = text_field(version, "registeredModelId"),
+                        .version_id = text_field(version, "id")};
   const Json* main = main_artifact(artifacts, model_name);
   if (main != nullptr) out.uri = text_field(*main, "uri");
-  for (const Json& artifact : artifacts)
-    if (&artifact != main) out.other_uris.push_back(text_field(artifact, "uri"));
+  for (const Json& artifact : artifacts) {
+    const std::string uri = text_field(artifact, "uri");
+    if (&artifact != main) out.other_uris.push_back(uri);
+    out.artifacts.push_back(
+        {text_field(artifact, "id"), uri, &artifact == main, read_moves(artifact)});
+  }
   return out;
 }
 

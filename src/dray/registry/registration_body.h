@@ -21,6 +21,8 @@ Json artifact_body(const Registration& registration);
 /// Of another place that holds the same bytes; named by that place.
 Json further_artifact_body(const Registration& registration);
 
+/// A value of customProperties.
+Json string_property(const std::string& value);
 /// "" where it is missing or null. Throws Code::malformed for another type than text.
 std::string text_field(const Json& resource, std::string_view key);
 /// Custom properties of every type as text; structures and protocol buffers are left out.
@@ -31,6 +33,7 @@ std::map<std::string, std::string> read_properties(const Json& resource);
 const Json* artifact_at(const std::vector<Json>& artifacts, std::string_view uri);
 const Json* main_artifact(const std::vector<Json>& artifacts, std::string_view model_name);
 
+RegisteredService registered_service(const Json& service);
 RegisteredVersion registered_version(const std::string& model_name, const Json& version,
                                      const std::vector<Json>& artifacts);
 

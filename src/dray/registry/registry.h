@@ -32,10 +32,46 @@ struct RegisteredIds {
   bool changed = false;  // false: everything was already there and equal
 };
 
+/// One change of the place of an artifact, as its history tells.
+struct PlaceMove {
+  std::string from, to, actor;
+  UnixTime time = 0;
+  bool undo = false;                      // it pointed the entry back
+  std::string storage_key, storage_path;  // of the old place, where the artifact had them
+  bool operator==(const PlaceMove&) const = default;
+};
+
+struct RegisteredArtifact {
+  std::string id, uri;
+  bool main = false;             // the one that clients are given
+  std::vector<PlaceMove> moves;  // newest first; see docs/formats/moved-entries.md
+};
+
 struct RegisteredVersion {
   std::string name, version, uri, state;  // state: LIVE or ARCHIVED
   std::vector<std::string> other_uris;    // further places of the same bytes
   std::map<std::string, std::string> properties;
+  std::string model_id, version_id;
+  std::vector<RegisteredArtifact> artifacts;  // those of uri and other_uris
+};
+
+/// What `Registry::move` changes.
+struct ArtifactMove {
+  std::string version_id, artifact_id;
+  std::string from, to;  // URIs: what the artifact must say, and what it is to say
+  std::string actor;     // for its history
+  bool undo = false;
+  std::string storage_key, storage_path;  // of the new place; "" = none
+  /// Properties of the version that are added where they are missing; a `root_digest` that is there
+  /// must be the same.
+  std::map<std::string, std::string> properties;
+};
+
+/// A deployment that the registry knows.
+struct RegisteredService {
+  std::string name, model_id;
+  std::string version_id;  // "" = the newest of the model
+  bool deployed = true;    // what is wanted of it
 };
 
 /// Where the aliases of one model point: alias → version.
@@ -82,6 +118,21 @@ class Registry {
   /// LIVE or ARCHIVED, for the version; true if it had to be changed. Code::not_found.
   virtual bool set_state(const std::string& name, const std::string& version,
                          const std::string& state, const std::stop_token& stop) = 0;
+
+  /// Lets an artifact say another place, if it still says `from`; keeps the old one in its history,
+  /// and brings the version's `storage_type` and `s3_uri` along where the artifact is the main one.
+  /// Already moved is success: what an interrupted run left undone is completed. True if anything
+  /// had to be changed. Code::precondition if the artifact says anything else, and
+  /// Code::verification if the version states another root digest: nothing is changed then.
+  /// Code::not_found.
+  ///
+  /// The embedded registry does it in one transaction. The REST API has no conditions: the artifact
+  /// is read right before it is written and once more after it, so that another writer's change is
+  /// not written over unless it falls between two requests, and is noticed afterwards.
+  virtual bool move(const ArtifactMove& move, const std::stop_token& stop) = 0;
+
+  /// Deployments that are recorded here; none where the API has no such records.
+  virtual std::vector<RegisteredService> services(const std::stop_token& stop) = 0;
 };
 
 /// Properties: source, huggingface_model, commit, framework, storage_type, s3_uri (s3 stores),

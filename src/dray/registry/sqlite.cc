@@ -8,6 +8,7 @@
 #include "dray/base/error.h"
 #include "dray/base/time.h"
 #include "dray/registry/compare.h"
+#include "dray/registry/move_body.h"
 #include "dray/registry/record_reader.h"
 #include "dray/registry/record_writer.h"
 #include "dray/registry/records.h"
@@ -106,6 +107,27 @@ void set_properties(RecordWriter& writer, Kind kind, const Json& resource, Json 
   writer.update(kind, id_of(resource), check_body(kind, Form::update, std::move(change)));
 }
 
+/// Inside a transaction, so that what is compared is what is changed.
+bool move_one(RecordWriter& writer, const ArtifactMove& wanted) {
+  auto& connection = writer.connection();
+  const auto read = [&](Kind kind, const std::string& id) {
+    return Json::parse(get_record(connection, kind, id));
+  };
+  const Json artifact = read(Kind::model_artifact, wanted.artifact_id);
+  const Json version = read(Kind::model_version, wanted.version_id);
+  const Json model = read(Kind::registered_model, text_field(version, "registeredModelId"));
+  const auto siblings = children(connection, Kind::model_artifact, wanted.version_id);
+  const Json* const main = main_artifact(siblings, text_field(model, "name"));
+  auto properties =
+      moved_version(version, wanted, main != nullptr && id_of(*main) == wanted.artifact_id);
+  const auto change = moved_artifact(artifact, wanted, unix_now());
+  if (change)
+    writer.update(Kind::model_artifact, wanted.artifact_id,
+                  check_body(Kind::model_artifact, Form::update, *change));
+  if (properties) set_properties(writer, Kind::model_version, version, *std::move(properties));
+  return change || properties;
+}
+
 class SqliteRegistry : public Registry {
  public:
   explicit SqliteRegistry(const std::filesystem::path& path) : records_(path) {}
@@ -197,6 +219,20 @@ class SqliteRegistry : public Registry {
         },
         stop);
     return changed;
+  }
+
+  bool move(const ArtifactMove& wanted, const std::stop_token& stop) override {
+    bool changed = false;
+    records_.write([&](RecordWriter& writer) { changed = move_one(writer, wanted); }, stop);
+    return changed;
+  }
+
+  std::vector<RegisteredService> services(const std::stop_token& stop) override {
+    throw_if_stopped(stop);
+    std::vector<RegisteredService> out;
+    for (const Json& service : items_of(records_.list(Kind::inference_service, "", {})))
+      out.push_back(registered_service(service));
+    return out;
   }
 
  private:

@@ -33,6 +33,7 @@ struct ImportRequest {
   MoveNote note;                            // who moves it and why
   std::vector<std::string> allows;          // "unverified-source", "not-servable"
   std::optional<CompressOptions> compress;  // quantize the weights on the way
+  bool any_origin = false;                  // versions of one name may come from several places
   std::string place{kDefaultTemplate};      // key template
   TransferOptions transfer;
 };

@@ -166,7 +166,7 @@ void choose_version(const ImportRequest& request, ImportPlan& plan,
       request.version.empty() && is_copy ? plan.copied->version : request.version;
   const Manifest* taken = nullptr;
   for (const Manifest& manifest : existing) {
-    check_origin(manifest, plan);
+    if (!request.any_origin) check_origin(manifest, plan);
     if (manifest.version == wanted) taken = &manifest;
     if (!request.version.empty() && manifest.version != wanted) continue;
     if (!stated || !same_content(manifest, plan)) continue;

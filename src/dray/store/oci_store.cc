@@ -288,6 +288,19 @@ void OciStore::abandon(const UnfinishedUpload& upload, const std::stop_token& st
   client_->cancel_upload(session, stop);
 }
 
+std::string OciStore::remove_image(const std::string& tag, const std::string& digest,
+                                   const std::stop_token& stop) {
+  if (digest.empty()) {
+    client_->delete_tag(tag.empty() ? "latest" : tag, stop);
+    return "";
+  }
+  for (const std::string& other : client_->tags(stop))
+    if (client_->manifest_digest(other, stop) == digest)
+      return fmt::format("the tag {} names it too", other);
+  client_->delete_manifest(digest, stop);
+  return "";
+}
+
 std::string OciStore::serving_uri(const std::string& key) const {
   const auto release = release_of_key(key + "x", options_.place);
   return release ? client_->name() + ":" + release->second : client_->name();

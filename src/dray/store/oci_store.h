@@ -46,6 +46,11 @@ class OciStore final : public Store {
   /// The release whose record refers to what the tag or digest names; nullopt for images that dray
   /// did not make.
   std::optional<Manifest> release_of(const std::string& reference, const std::stop_token& stop);
+  /// Takes an image away that dray did not make: its tag, or where `tag` is "" the manifest of this
+  /// digest unless a tag names it. Returns why it was left, "" if it was not. Code::unsupported
+  /// where the registry does not let it.
+  std::string remove_image(const std::string& tag, const std::string& digest,
+                           const std::stop_token& stop);
   std::shared_ptr<oci::Images> images() const { return client_; }
   oci::Client& client() { return *client_; }
   const std::string& place() const { return options_.place; }

@@ -141,7 +141,7 @@ std::unique_ptr<Store> open_oci(std::string_view text, const StoreOptions& optio
   OciStoreOptions out;
   out.client = oci_client(reference, options,
                           {.user = options.oci.user, .password_file = options.oci.password_file});
-  out.client.writes = options.side == Side::destination;
+  out.client.writes = options.side == Side::destination || options.oci.writes;
   StoreOptions beside = options;
   beside.oci = {};
   out.state = open_store(options.oci.state.empty() ? default_state() : options.oci.state, beside);

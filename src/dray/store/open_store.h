@@ -41,8 +41,9 @@ struct OciAccess {
   std::string user, password_file;  // "" = credentials that podman, docker or oras have stored
   std::string ca_file;              // PEM
   bool verify_tls = true;
-  std::string format;  // "modelcar" ("" too), "modelpack", "both"
-  std::string base;    // of modelcars; "" = kDefaultBase
+  bool writes = false;  // with the right to write also to a source: its images are to be deleted
+  std::string format;   // "modelcar" ("" too), "modelpack", "both"
+  std::string base;     // of modelcars; "" = kDefaultBase
   std::vector<std::string> architectures;
   std::optional<std::uint64_t> most_layers;
   std::string state;  // the store for journals of transfers; "" = default_state()

@@ -36,6 +36,7 @@ class ReleaseSource : public Source {
   /// After snapshot(): the release's record, which a copy keeps; nullptr where there is none.
   const Manifest* manifest() const { return manifest_ ? &*manifest_ : nullptr; }
   std::string store_uri() const { return store_->properties().uri; }
+  Store& store() const { return *store_; }
 
   Snapshot snapshot(const std::stop_token& stop) override;
   void read(const FileEntry& file, std::uint64_t offset, MutableBytes out,

@@ -67,6 +67,13 @@ class MemoryRegistry : public Registry {
     if (down) throw Error(Code::network, "connection refused").from(Side::registry).transient();
     return std::exchange(states[name + ":" + version], state) != state;
   }
+  bool move(const ArtifactMove& change, const std::stop_token&) override {
+    if (down) throw Error(Code::network, "connection refused").from(Side::registry).transient();
+    moves.push_back(change);
+    return true;
+  }
+  std::vector<RegisteredService> services(const std::stop_token&) override { return {}; }
+  std::vector<ArtifactMove> moves;
   std::map<std::string, Registration> entries;
   std::map<std::string, std::map<std::string, std::string>> aliases;  // by model
   std::map<std::string, std::string> states;                          // by NAME:VERSION
