@@ -256,6 +256,19 @@ TEST_F(OciFaults, ARequestIsTriedAsOftenAsSaidAndNotThatOftenSquared) {
   EXPECT_LE(fake.count(RegistryOp::put_manifest), tries + 1);
 }
 
+TEST_F(OciFaults, AWrongByteOnceIsSentAgain) {
+  auto opened = open();
+  std::atomic<bool> wrong{true};
+  source.after_read = [&](const std::string& path, std::uint64_t offset, MutableBytes out) {
+    if (path.starts_with("model-00001") && offset == 0 && wrong.exchange(false))
+      out[3] ^= std::byte{1};
+    // The parts before are put when the last one comes.
+    if (offset >= 4'000) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  };
+  import();
+  expect_image("1.0.0");
+}
+
 TEST_F(OciFaults, AStalledConnectionIsGivenUp) {
   OciStoreOptions options = store_options();
   options.client.http.stall_timeout = std::chrono::milliseconds(300);

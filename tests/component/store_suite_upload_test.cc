@@ -211,7 +211,9 @@ TEST_P(StoreSuite, UnfinishedUploadsAreListedByPrefixAndAbandoned) {
   ASSERT_THAT(found, SizeIs(1));
   EXPECT_EQ(found[0].key, "k/a/x");
   EXPECT_EQ(found[0].id, a->id());
-  if (by_prefix) EXPECT_THAT(store_->unfinished("k/", kGo), SizeIs(2));
+  if (by_prefix) {
+    EXPECT_THAT(store_->unfinished("k/", kGo), SizeIs(2));
+  }
   store_->abandon(found[0], kGo);
   store_->abandon(found[0], kGo);  // absent is success
   EXPECT_THAT(store_->unfinished("k/a/x", kGo), SizeIs(0));

@@ -145,6 +145,11 @@ void Engine::Impl::fetch_again(const Lock& lock, ObjectRun& object, const Error&
   warn("{}: fetching it once more", why.what());
   progress_.retried();
   object.pass = 2;
+  if (object.layout.in_order && object.upload) {
+    // What was sent there cannot be replaced, and some of it may be wrong: another upload.
+    object.useless_id = object.upload->id();
+    object.reopen = true;
+  }
   drain(lock, object);
 }
 

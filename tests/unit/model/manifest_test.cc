@@ -137,6 +137,28 @@ TEST(Manifest, OptionalFieldsMayBeMissing) {
 
 // ---- damage
 
+TEST(Manifest, LayersHoldFilesThatAreThereAndWhole) {
+  const std::string digest = "sha256:" + std::string(64, 'a');
+  const auto with = [&](const std::string& name, std::uint64_t size, const std::string& path,
+                        std::uint64_t offset) {
+    Json json = documented_json();
+    json["layers"] = Json::array(
+        {{{"digest", name}, {"size", size}, {"files", {{{"path", path}, {"offset", offset}}}}}});
+    return json;
+  };
+  const Manifest manifest = parse(with(digest, 2'048, "model.safetensors", 1'024));
+  ASSERT_EQ(manifest.layers.size(), 1U);
+  EXPECT_EQ(manifest.layers[0].files[0].offset, 1'024U);
+  EXPECT_EQ(parse_manifest(to_json_text(manifest), "again"), manifest);
+  EXPECT_NE(error_of(with("sha256:x", 2'048, "model.safetensors", 0)), "");
+  EXPECT_NE(error_of(with(digest, 2'048, "other", 0)), "");
+  EXPECT_NE(error_of(with(digest, 2'048, "model.safetensors", 2'000)), "") << "beyond the end";
+  EXPECT_NE(error_of(with(digest, 2'048, "model.safetensors", UINT64_MAX)), "");
+  Json empty = with(digest, 2'048, "model.safetensors", 0);
+  empty["layers"][0]["files"] = Json::array();
+  EXPECT_NE(error_of(empty), "");
+}
+
 TEST(Manifest, NeededFieldsAreAskedFor) {
   for (const auto* key : {"format", "format_version", "name", "version", "origin", "files",
                           "root_digest", "created"}) {

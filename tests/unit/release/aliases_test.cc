@@ -49,8 +49,8 @@ TEST_F(ReleaseAliases, AReleaseRemovedAtTheSameMomentLosesTheAliasAgain) {
   point("1.0.0");
   store.after([&](const MemoryCall& call) {
     if (call.verb != "state.create" || !call.key.starts_with(".dray/aliases/")) return;
-    store.after(nullptr);
     store.state().remove(manifest_key("llama", "1.0.1"), {});
+    store.after(nullptr);  // the last step: it ends this function's own life
   });
   EXPECT_EQ(error_of([&] { point("1.0.1"); }).code(), Code::conflict);
   EXPECT_EQ(pointed(), "1.0.0");

@@ -91,7 +91,9 @@ TEST_F(SharedRanges, ThePlanSaysWhatMayBeShared) {
   const ImportPlan plan = plan_import(request, progress, {});
   EXPECT_EQ(plan.bytes_shared_at_most, source.bytes(kFirst).size());
   for (const PlannedFile& file : plan.files)
-    if (file.entry.path == kFirst) EXPECT_THAT(file.detail, HasSubstr("tiny:1.0.0"));
+    if (file.entry.path == kFirst) {
+      EXPECT_THAT(file.detail, HasSubstr("tiny:1.0.0"));
+    }
   const auto after = big.calls();
   for (std::size_t i = calls; i < after.size(); ++i)
     EXPECT_NE(after[i].verb, "range_copies") << "that would write";
