@@ -19,10 +19,11 @@ from breaks import BREAKS, row_of_the_list
 
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # The files that hold the tests of the table.
-ONLY = ("tests/(unit/(base/(error|secret)|cli/(config|help|output|parse)|release/.*|store/(catalog|volume_upload)|"
+ONLY = ("tests/(unit/(base/(error|secret)|cli/(config|help|output|parse)|registry/move|release/.*|"
+        "store/(catalog|volume_upload)|"
         "transfer/(buffers|claim|engine|engine_lost|engine_transform|hasher))|"
-        "component/(alias_races|cli|hub_client|hub_read|oci_faults|oci_source|oci_store|s3_access|"
-        "s3_store|store_suite|store_suite_upload))_test")
+        "component/(alias_races|cli|hub_client|hub_read|oci_both|oci_faults|oci_source|oci_store|"
+        "s3_access|s3_store|store_suite|store_suite_upload))_test")
 
 
 def is_interop(tests):
