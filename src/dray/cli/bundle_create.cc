@@ -181,12 +181,7 @@ Command bundle_create_command() {
              .many = true},
             {.name = "dry-run", .value = "", .help = "print what would be written"}},
            store_options("from"),
-           {{.name = "wait",
-             .value = "TIME",
-             .help = "how long to wait while another process writes the same bundle, like 10m",
-             .kind = Kind::duration,
-             .in_config = true,
-             .tuning = true}},
+           {wait_option("bundle")},
            transfer_options()}),
       .examples = {{"dray bundle create llama:1.0.0 -o /media/disk/llama", "a folder"},
                    {"dray bundle create llama:1.0.0 bert@production --from s3://bucket -o "

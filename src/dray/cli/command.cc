@@ -1,5 +1,7 @@
 #include "dray/cli/command.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "dray/cli/commands.h"
@@ -257,6 +259,24 @@ std::vector<Option> hub_options() {
 
 Option yes_option(const std::string& help) {
   return {.name = "yes", .value = "", .help = help, .typed = true};
+}
+
+Option wait_option(const std::string& what) {
+  return {.name = "wait",
+          .value = "TIME",
+          .help = fmt::format("how long to wait while another process writes the same {}, like 10m",
+                              what),
+          .kind = Kind::duration,
+          .in_config = true,
+          .tuning = true};
+}
+
+Option allow_option() {
+  return {.name = "allow",
+          .value = "RULE",
+          .help = "go on in spite of this rule; recorded with the release",
+          .many = true,
+          .choices = {"unverified-source", "not-servable"}};
 }
 
 std::vector<Option> join(std::vector<std::vector<Option>> lists) {

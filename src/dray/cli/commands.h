@@ -52,6 +52,10 @@ std::vector<Option> hub_options();
 /// --yes of a command that removes something: typed, never taken from a variable that somebody
 /// left set.
 Option yes_option(const std::string& help);
+/// --wait for another writer of the same `what`.
+Option wait_option(const std::string& what);
+/// --allow: rules of an import that can be passed over.
+Option allow_option();
 /// The lists one after another.
 std::vector<Option> join(std::vector<std::vector<Option>> lists);
 

@@ -188,18 +188,9 @@ std::vector<Option> own_options() {
        .help = "take every file, second copies of the weights too"},
       {.name = "alias", .value = "ALIAS", .help = "let this alias point to the version afterwards"},
       {.name = "reason", .value = "TEXT", .help = "why, for the alias's history"},
-      {.name = "allow",
-       .value = "RULE",
-       .help = "go on in spite of this rule; recorded with the release",
-       .many = true,
-       .choices = {"unverified-source", "not-servable"}},
+      allow_option(),
       {.name = "dry-run", .value = "", .help = "print what would be done, and do nothing"},
-      {.name = "wait",
-       .value = "TIME",
-       .help = "how long to wait while another process writes the same release, like 10m",
-       .kind = Kind::duration,
-       .in_config = true,
-       .tuning = true},
+      wait_option("release"),
   };
 }
 

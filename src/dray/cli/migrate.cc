@@ -303,11 +303,7 @@ std::vector<Option> own_options() {
        .value = "SECRET",
        .help = "name of the connection (secret) that entries at an s3:// destination shall state"},
       {.name = "reason", .value = "TEXT", .help = "why, for histories"},
-      {.name = "allow",
-       .value = "RULE",
-       .help = "go on in spite of this rule; recorded with the release",
-       .many = true,
-       .choices = {"unverified-source", "not-servable"}},
+      allow_option(),
       {.name = "dry-run", .value = "", .help = "print what would be done, and do nothing"},
       {.name = "output",
        .value = "FILE",
@@ -316,12 +312,7 @@ std::vector<Option> own_options() {
       {.name = "plan",
        .value = "FILE",
        .help = "do exactly what this plan says; entries that changed since are left alone"},
-      {.name = "wait",
-       .value = "TIME",
-       .help = "how long to wait while another process writes the same release, like 10m",
-       .kind = Kind::duration,
-       .in_config = true,
-       .tuning = true}};
+      wait_option("release")};
 }
 
 }  // namespace
