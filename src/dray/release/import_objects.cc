@@ -87,13 +87,21 @@ void fill(const PackedObject& packed, const ImportPlan& plan, TransferPlan& tran
   }
 }
 
-/// The object that helped to make others of the file; nullptr where none was needed.
-const ObjectResult* help_of(std::size_t file, const std::vector<PackedObject>& packed,
-                            const std::vector<ObjectResult>& objects) {
+/// By file, the objects that helped to make others of it.
+using Helps = std::map<std::size_t, const ObjectResult*>;
+
+Helps helps_of(const std::vector<PackedObject>& packed, const std::vector<ObjectResult>& objects) {
+  Helps out;
   for (std::size_t i = 0; i < packed.size(); ++i)
-    if (packed[i].role == PackedObject::Role::help && packed[i].files[0].file == file)
-      return &objects[i];
-  return nullptr;
+    if (packed[i].role == PackedObject::Role::help)
+      out.emplace(packed[i].files[0].file, &objects[i]);
+  return out;
+}
+
+/// nullptr where none was needed.
+const ObjectResult* help_of(std::size_t file, const Helps& helps) {
+  const auto found = helps.find(file);
+  return found == helps.end() ? nullptr : found->second;
 }
 
 /// What was found out about the weights of a file that is the object.
@@ -154,11 +162,12 @@ ManifestLayer layer_of(const ImportPlan& plan, const PackedObject& packed,
 std::map<std::string_view, std::string> read_digests(const ImportPlan& plan,
                                                      const std::vector<PackedObject>& packed,
                                                      const std::vector<ObjectResult>& objects) {
+  const Helps helps = helps_of(packed, objects);
   std::map<std::string_view, std::string> read;
   for (std::size_t i = 0; i < packed.size(); ++i) {
     if (packed[i].role != PackedObject::Role::files) continue;
     for (const auto& place : packed[i].files) {
-      const ObjectResult* help = help_of(place.file, packed, objects);
+      const ObjectResult* help = help_of(place.file, helps);
       read[plan.files[place.file].entry.path] =
           plan.files[place.file].from == PlannedFile::From::quantized
               ? (help != nullptr ? *help : objects[i]).input_sha256
@@ -297,13 +306,14 @@ Manifest manifest_of(const ImportPlan& plan, const std::vector<PackedObject>& pa
   manifest.allows = plan.allows;
   manifest.created = unix_now();
   manifest.created_by = "dray/" DRAY_VERSION;
+  const Helps helps = helps_of(packed, objects);
   for (std::size_t i = 0; i < packed.size(); ++i) {
     if (packed[i].role == PackedObject::Role::again)
       manifest.layers.push_back(layer_of(plan, packed[i], objects[i]));
     if (packed[i].role != PackedObject::Role::files) continue;
     for (const auto& place : packed[i].files) {
       ManifestFile file =
-          stored_file(plan, packed[i], place, objects[i], help_of(place.file, packed, objects));
+          stored_file(plan, packed[i], place, objects[i], help_of(place.file, helps));
       if (!plan.compression || !plan.compression->changes(file.path))
         file.git_sha1 = plan.snapshot.find(file.path)->digests.git_sha1;
       // A copy's weights are as far from what they were as the release's.
